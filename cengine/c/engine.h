@@ -1,0 +1,28 @@
+/* The engine's public C interface: call records, the thread pool that executes them, the random generator.
+   Read by the compiler (through ck.h) and, as it stands, by cffi; so: declarations only. */
+
+typedef struct {
+    int32_t function; /* index into the kernel table, in the order of the op table */
+    int64_t tasks;    /* independent pieces; the split depends on shapes alone, never on the number of threads */
+    void *arg[CK_MAX_ARGS];
+    int64_t size[CK_MAX_SIZES];
+    float attr[CK_MAX_ATTRS];
+} ck_call;
+
+typedef struct ck_pool ck_pool;
+
+const char *ck_fingerprint(void);
+const char *ck_cpu_flags(void);          /* comma list of the instruction sets this CPU offers and this build has */
+int ck_instruction_set(const char *name); /* 0 and selected, or -1 if this CPU or build cannot */
+const char *ck_instruction_set_name(void);
+
+ck_pool *ck_pool_new(int threads); /* NULL if a thread cannot be started */
+void ck_pool_free(ck_pool *pool);
+int ck_pool_threads(const ck_pool *pool);
+/* Run the records in order; all tasks of one end before the next begins. nanoseconds[n] is filled if not NULL. */
+void ck_run(ck_pool *pool, const ck_call *calls, int64_t n, int64_t *nanoseconds);
+
+void *ck_arena_new(int64_t bytes); /* zeroed, 64-byte aligned, large pages if the system gives them; NULL if it cannot */
+void ck_arena_free(void *arena, int64_t bytes);
+
+void ck_random_bits(uint64_t key, uint64_t stream, uint64_t first, int64_t n, uint32_t *out);

@@ -1,0 +1,76 @@
+/* Register-tiled matrix product, the one inner loop under linear layers and attention.
+
+   C[M,N] (+)= A[M,K] * B[K,N].  A is read in place through two strides (rs between rows, ks along K), so that X, dY and dY^T
+   need no packing. B is read in vectors: row k of a panel starts at B + k*ldb. Each element of C is one chain of fused
+   multiply-adds in the order of k, whatever M is: a row has the same bits alone and in a batch.
+   The last vector of B may be read past N (the arena leaves room) but is never stored. */
+
+typedef struct { /* where B's panels of NV vectors are */
+    const float *at;
+    int64_t ldb;   /* floats between k and k+1 */
+    int64_t panel; /* floats between one panel of NV*VW columns and the next */
+} ck_columns;
+
+CK_INLINE void gemm_tile(const int mr, const int nv, int64_t K, const float *A, int64_t rs, int64_t ks, const float *B,
+                         int64_t ldb, float *C, int64_t ldc, vm last, int add) {
+    vf c[MR][NV];
+    for (int i = 0; i < mr; i++)
+        for (int j = 0; j < nv; j++) c[i][j] = v_set(0.0f);
+    for (int64_t k = 0; k < K; k++, A += ks, B += ldb) {
+        vf b[NV];
+        for (int j = 0; j < nv; j++) b[j] = v_load(B + j * VW);
+        for (int i = 0; i < mr; i++) {
+            const vf a = v_set(A[i * rs]);
+            for (int j = 0; j < nv; j++) c[i][j] = v_fma(a, b[j], c[i][j]);
+        }
+    }
+    for (int i = 0; i < mr; i++) {
+        float *row = C + i * ldc;
+        for (int j = 0; j < nv - 1; j++) v_store(row + j * VW, add ? v_add(v_load(row + j * VW), c[i][j]) : c[i][j]);
+        float *end = row + (nv - 1) * VW;
+        v_storem(end, last, add ? v_add(v_loadm(end, last), c[i][nv - 1]) : c[i][nv - 1]);
+    }
+}
+
+#define CK_TILE(mr, nv) \
+    static __attribute__((noinline)) void FN(tile_##mr##_##nv)(int64_t K, const float *A, int64_t rs, int64_t ks, const float *B, \
+                                                               int64_t ldb, float *C, int64_t ldc, vm last, int add) { \
+        gemm_tile(mr, nv, K, A, rs, ks, B, ldb, C, ldc, last, add); \
+    }
+#define CK_TILES(mr) CK_TILE(mr, 1) CK_TILE(mr, 2) CK_TILE(mr, 3)
+#define CK_TILE_NAMES(mr) {FN(tile_##mr##_1), FN(tile_##mr##_2), FN(tile_##mr##_3)}
+CK_TILES(1) CK_TILES(2) CK_TILES(3) CK_TILES(4)
+#if MR == 8
+CK_TILES(5) CK_TILES(6) CK_TILES(7) CK_TILES(8)
+#endif
+typedef void (*FN(tile))(int64_t, const float *, int64_t, int64_t, const float *, int64_t, float *, int64_t, vm, int);
+static const FN(tile) FN(tiles)[MR][NV] = {
+    CK_TILE_NAMES(1), CK_TILE_NAMES(2), CK_TILE_NAMES(3), CK_TILE_NAMES(4),
+#if MR == 8
+    CK_TILE_NAMES(5), CK_TILE_NAMES(6), CK_TILE_NAMES(7), CK_TILE_NAMES(8),
+#endif
+};
+
+/* One block of C; `add` adds to what is there. */
+CK_INLINE void gemm(int64_t M, int64_t N, int64_t K, const float *A, int64_t rs, int64_t ks, ck_columns b, float *C,
+                    int64_t ldc, int add) {
+    for (int64_t n = 0, p = 0; n < N; n += NV * VW, p++) {
+        const int64_t width = ck_min(N - n, NV * VW);
+        const int nv = (int)ck_ceil(width, VW);
+        const vm last = v_first(width - (nv - 1) * VW);
+        for (int64_t m = 0; m < M; m += MR) {
+            const int mr = (int)ck_min(M - m, MR);
+            FN(tiles)[mr - 1][nv - 1](K, A + m * rs, rs, ks, b.at + p * b.panel, b.ldb, C + m * ldc + n, ldc, last, add);
+        }
+    }
+}
+
+CK_INLINE ck_columns ck_rows_of(const float *at, int64_t ld) { return (ck_columns){at, ld, NV * VW}; }      /* B as it lies */
+CK_INLINE ck_columns ck_panels_of(const float *at, int64_t K) { return (ck_columns){at, NV * VW, K * NV * VW}; } /* packed */
+
+/* Pack columns [first, first+NV*VW) of B = M^T, that is rows of M[rows, K] with row stride ld, into [K][NV*VW]; missing rows are 0. */
+CK_INLINE void gemm_pack_rows(const float *M, int64_t ld, int64_t first, int64_t rows, int64_t K, float *out) {
+    const int64_t width = ck_min(rows - first, NV * VW);
+    for (int64_t k = 0; k < K; k++)
+        for (int64_t j = 0; j < NV * VW; j++) out[k * NV * VW + j] = j < width ? M[(first + j) * ld + k] : 0.0f;
+}

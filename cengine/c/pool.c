@@ -1,0 +1,184 @@
+/* The thread pool and the executor. All threads of a pool walk the same list of call records; the tasks of a record are handed
+   out one by one, and a barrier separates records. Which thread does a task never matters: tasks write disjoint memory and the
+   split depends on shapes alone. */
+#define _GNU_SOURCE
+#include "ck.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define ck_pause() _mm_pause()
+#else
+#define ck_pause() ((void)0)
+#endif
+
+extern const ck_function ck_functions_portable[];
+#if defined(__x86_64__)
+extern const ck_function ck_functions_avx2[], ck_functions_avx512[];
+#endif
+
+static const ck_function *ck_table = NULL;
+static const char *ck_table_name = "";
+
+const char *ck_fingerprint(void) { return CK_FINGERPRINT; }
+
+static int has_avx2(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return 0;
+#endif
+}
+
+static int has_avx512(void) {
+#if defined(__x86_64__)
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+    return 0;
+#endif
+}
+
+const char *ck_cpu_flags(void) {
+    return has_avx512() ? "portable,avx2,avx512" : has_avx2() ? "portable,avx2" : "portable";
+}
+
+int ck_instruction_set(const char *name) {
+#if defined(__x86_64__)
+    if (!strcmp(name, "avx512") && has_avx512()) { ck_table = ck_functions_avx512, ck_table_name = "avx512"; return 0; }
+    if (!strcmp(name, "avx2") && has_avx2()) { ck_table = ck_functions_avx2, ck_table_name = "avx2"; return 0; }
+#endif
+    if (!strcmp(name, "portable")) { ck_table = ck_functions_portable, ck_table_name = "portable"; return 0; }
+    return -1;
+}
+
+const char *ck_instruction_set_name(void) { return ck_table_name; }
+
+enum { SPINS = 4000 }; /* pauses before a waiting thread gives its core away */
+
+struct ck_pool {
+    int threads;
+    pthread_t *worker;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    atomic_uint job;            /* number of the current list; workers wait for it to change */
+    atomic_int stop;
+    const ck_call *calls;
+    int64_t n, *nanoseconds;
+    _Alignas(64) atomic_llong next;  /* next task of the current record */
+    _Alignas(64) atomic_int arrived; /* threads at the barrier */
+    _Alignas(64) atomic_uint passed; /* barriers passed */
+};
+
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* The last thread to arrive resets the task counter and lets the others go. */
+static void barrier(ck_pool *p) {
+    const unsigned gate = atomic_load_explicit(&p->passed, memory_order_acquire);
+    if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) == p->threads - 1) {
+        atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+        atomic_store_explicit(&p->passed, gate + 1, memory_order_release);
+        return;
+    }
+    for (int i = 0; atomic_load_explicit(&p->passed, memory_order_acquire) == gate; i++) {
+        if (i < SPINS) ck_pause();
+        else sched_yield();
+    }
+}
+
+static void walk(ck_pool *p, int main_thread) {
+    const ck_call *calls = p->calls; /* copies: after the last barrier the caller may set up the next list */
+    const int64_t n = p->n;
+    int64_t *nanoseconds = main_thread ? p->nanoseconds : NULL;
+    int64_t before = nanoseconds ? now() : 0;
+    for (int64_t i = 0; i < n; i++) {
+        const ck_call *c = calls + i;
+        for (;;) {
+            const int64_t task = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+            if (task >= c->tasks) break;
+            ck_table[c->function](task, c);
+        }
+        barrier(p);
+        if (nanoseconds) {
+            const int64_t after = now();
+            nanoseconds[i] += after - before;
+            before = after;
+        }
+    }
+}
+
+static void *work(void *arg) {
+    ck_pool *p = arg;
+    unsigned seen = 0;
+    for (;;) {
+        for (int i = 0; i < SPINS * 8 && atomic_load_explicit(&p->job, memory_order_acquire) == seen; i++) ck_pause();
+        pthread_mutex_lock(&p->lock);
+        while (atomic_load(&p->job) == seen) pthread_cond_wait(&p->wake, &p->lock);
+        seen = atomic_load(&p->job);
+        pthread_mutex_unlock(&p->lock);
+        if (atomic_load(&p->stop)) return NULL;
+        walk(p, 0);
+    }
+}
+
+static void start(ck_pool *p) {
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->job, 1);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+}
+
+ck_pool *ck_pool_new(int threads) {
+    ck_pool *p = aligned_alloc(64, ck_ceil(sizeof *p, 64) * 64);
+    if (!p) return NULL;
+    memset(p, 0, sizeof *p);
+    p->threads = 1;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    p->worker = calloc((size_t)threads, sizeof *p->worker);
+    for (; p->worker && p->threads < threads; p->threads++)
+        if (pthread_create(&p->worker[p->threads], NULL, work, p)) { ck_pool_free(p); return NULL; }
+    return p;
+}
+
+void ck_pool_free(ck_pool *p) {
+    if (!p) return;
+    atomic_store(&p->stop, 1);
+    start(p);
+    for (int i = 1; i < p->threads; i++) pthread_join(p->worker[i], NULL);
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->wake);
+    free(p->worker);
+    free(p);
+}
+
+int ck_pool_threads(const ck_pool *p) { return p->threads; }
+
+void ck_run(ck_pool *p, const ck_call *calls, int64_t n, int64_t *nanoseconds) {
+    p->calls = calls, p->n = n, p->nanoseconds = nanoseconds;
+    if (p->threads > 1) start(p);
+    walk(p, 1);
+}
+
+void *ck_arena_new(int64_t bytes) {
+    void *arena = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (arena == MAP_FAILED) return NULL;
+#ifdef MADV_HUGEPAGE
+    madvise(arena, (size_t)bytes, MADV_HUGEPAGE);
+#endif
+    return arena;
+}
+
+void ck_arena_free(void *arena, int64_t bytes) {
+    if (arena) munmap(arena, (size_t)bytes);
+}

@@ -1,0 +1,144 @@
+"""Run call records over an arena: the bridge between a plan and the C executor.
+
+A `Machine` owns one arena and one thread pool, gives NumPy views of tensors by name and runs lists of calls. With `guard=True`
+it runs call by call and checks the guard words of every tensor the call may touch, so that a kernel that writes outside
+its tensors is named. It knows neither models nor optimizers.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+
+import numpy as np
+
+from cengine import loader
+from cengine.ir import Call, Graph
+from cengine.loader import ffi, lib
+from cengine.op import evaluate, functions
+from cengine.ops import OPS
+from cengine.plan import GUARD, Plan, place, verify
+
+NUMPY = {"f": np.float32, "i": np.int32, "d": np.float64}
+GUARD_WORD = np.uint32(0xC0FFEE5A)
+FUNCTION_INDEX = {phase.function: i for i, (_, _, phase) in enumerate(functions(OPS))}
+
+
+class GuardError(RuntimeError):
+    """A kernel wrote outside its tensors."""
+
+
+class Pool:
+    """A persistent set of threads. Results never depend on how many there are."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = loader.thread_count(threads)
+        self.handle = lib.ck_pool_new(self.threads)
+        if self.handle == ffi.NULL:
+            raise OSError(f"threads: could not start {self.threads}; try fewer (CKTRACK_THREADS)")
+        weakref.finalize(self, lib.ck_pool_free, self.handle)
+
+
+class Program:
+    """A list of calls as C records, bound to one arena."""
+
+    def __init__(self, calls: Sequence[Call], records, owners: list[int]) -> None:
+        self.calls, self.records, self.owners = list(calls), records, owners
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+
+class Machine:
+    """One arena with the tensors of a graph, and the pool that computes in it.
+
+    `calls` fixes the lifetimes of transient tensors: what is not alive between two of them must not be read by the caller.
+    """
+
+    def __init__(self, graph: Graph, calls: Sequence[Call], threads: int | None = None, pool: Pool | None = None) -> None:
+        self.graph = graph
+        self.plan: Plan = place(graph, calls)
+        verify(self.plan, calls)
+        self.pool = pool or Pool(threads)
+        self.arena = lib.ck_arena_new(self.plan.bytes)
+        if self.arena == ffi.NULL:
+            raise MemoryError(f"arena: could not get {self.plan.bytes / 1e6:.0f} MB; try a smaller batch or context")
+        weakref.finalize(self, lib.ck_arena_free, self.arena, self.plan.bytes)
+        self.words = np.frombuffer(ffi.buffer(self.arena, self.plan.bytes), np.uint32)
+
+    def view(self, name: str) -> np.ndarray:
+        """The tensor's memory as an array: no copy."""
+        slot = self.plan.slots[name]
+        width = 2 if slot.tensor.dtype == "d" else 1
+        flat = self.words[slot.offset : slot.offset + slot.tensor.items * width].view(NUMPY[slot.tensor.dtype])
+        return flat.reshape(slot.tensor.shape)
+
+    def program(self, calls: Sequence[Call], part: tuple[int, int] = (1, 1)) -> Program:
+        """C records of the calls. `part` (n, room) runs them over the first n of the `room` tokens that the graph was built for:
+        the sizes that count tokens (T and N) shrink by n/room."""
+        phases = [(i, call, phase) for i, call in enumerate(calls) for phase in call.direction.phases]
+        records = ffi.new("ck_call[]", max(1, len(phases)))
+        base = int(ffi.cast("intptr_t", self.arena))
+        for record, (_, call, phase) in zip(records, phases, strict=False):
+            used = {k: v * part[0] // part[1] if k in "TN" else v for k, v in call.sizes.items()}
+            record.function = FUNCTION_INDEX[phase.function]
+            record.tasks = evaluate(phase.tasks, used)
+            for i, name in enumerate(call.args):
+                record.arg[i] = ffi.cast("void *", base + 4 * self.plan.slots[name].offset)
+            for i, letter in enumerate(call.direction.sizes):
+                record.size[i] = used[letter]
+            if call.kind == "bwd":
+                record.size[len(call.direction.sizes)] = call.add
+            for i, value in enumerate(call.attrs):
+                record.attr[i] = value
+        return Program(calls, records, [i for i, _, _ in phases])
+
+    def run(self, program: Program, guard: bool = False) -> None:
+        """Run every record in order."""
+        if guard:
+            self._run_guarded(program)
+        else:
+            lib.ck_run(self.pool.handle, program.records, len(program), ffi.NULL)
+
+    def profile(self, program: Program) -> dict[str, float]:
+        """Run once; seconds by C function."""
+        spent = ffi.new("int64_t[]", max(1, len(program)))
+        lib.ck_run(self.pool.handle, program.records, len(program), spent)
+        names = list(FUNCTION_INDEX)
+        total: dict[str, float] = {}
+        for i in range(len(program)):
+            name = names[program.records[i].function]
+            total[name] = total.get(name, 0.0) + spent[i] * 1e-9
+        return total
+
+    def _guards(self, names: Sequence[str]) -> list[tuple[str, str, np.ndarray]]:
+        found = []
+        for name in names:
+            slot = self.plan.slots[name]
+            end = slot.offset + slot.tensor.items * (2 if slot.tensor.dtype == "d" else 1)
+            found.append((name, "before", self.words[slot.begin : slot.offset]))
+            found.append((name, "behind", self.words[end : slot.end]))
+        return found
+
+    def _run_guarded(self, program: Program) -> None:
+        """Each call with guard words around every tensor it names; a changed word is an error that names call and tensor."""
+        at = 0
+        for index, call in enumerate(program.calls):
+            count = program.owners.count(index)
+            guards = self._guards(dict.fromkeys(call.args))
+            for _, _, words in guards:
+                words[:] = GUARD_WORD
+            inputs = [n for n, a in zip(call.args, call.direction.reads, strict=False) if not a.changed]
+            before = {n: self.view(n).tobytes() for n in inputs if n not in call.writes()}
+            lib.ck_run(self.pool.handle, program.records + at, count, ffi.NULL)
+            at += count
+            for name, side, words in guards:
+                if (words != GUARD_WORD).any():
+                    word = int(np.argmax(words != GUARD_WORD))
+                    raise GuardError(f"{call.op.name} {call.kind} ({call.name}) wrote {word} words {side} tensor {name} {self.graph.tensors[name].shape}")
+            for name, old in before.items():
+                if self.view(name).tobytes() != old:
+                    raise GuardError(f"{call.op.name} {call.kind} ({call.name}) changed {name}, which it only reads")
+
+
+assert GUARD >= 16

@@ -1,0 +1,62 @@
+"""Load the compiled engine and choose its instruction set. The one file besides `build.py` that touches cffi.
+
+`CKTRACK_ISA` (portable, avx2, avx512) overrides the choice; `CKTRACK_THREADS` sets the number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+try:
+    from cengine._engine import ffi, lib
+except ImportError as error:  # pragma: no cover - needs a tree without a built engine
+    raise ImportError(
+        "the C engine is not built for this Python; run `python -m cengine.build` (needs a C compiler), or install a wheel"
+    ) from error
+
+INSTRUCTION_SETS = ("portable", "avx2", "avx512")  # slowest first
+
+
+def available() -> list[str]:
+    """Instruction sets that this CPU and this build have, slowest first."""
+    return ffi.string(lib.ck_cpu_flags()).decode().split(",")
+
+
+def choose(name: str | None = None) -> str:
+    """Select an instruction set for the whole process: the named one, CKTRACK_ISA's, or the best there is. Returns its name."""
+    wanted = name or os.environ.get("CKTRACK_ISA") or available()[-1]
+    if lib.ck_instruction_set(wanted.encode()) != 0:
+        raise ValueError(f"instruction set: got {wanted!r}; expected one of {available()} on this CPU")
+    return wanted
+
+
+def current() -> str:
+    return ffi.string(lib.ck_instruction_set_name()).decode()
+
+
+def fingerprint() -> str:
+    """sha256 of the sources the loaded engine was built from."""
+    return ffi.string(lib.ck_fingerprint()).decode()
+
+
+def thread_count(threads: int | None = None) -> int:
+    """The asked number of threads, CKTRACK_THREADS, or the CPUs this process may use."""
+    asked = threads if threads is not None else int(os.environ.get("CKTRACK_THREADS", "0"))
+    if asked < 0 or asked > 256:
+        raise ValueError(f"threads: got {asked}; expected 1 to 256, or 0 for all CPUs")
+    return asked or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else asked or os.cpu_count() or 1
+
+
+def _check_current() -> None:
+    """Refuse a library older than the sources beside it; skipped where the sources are not installed."""
+    if not (Path(__file__).parent / "c" / "pool.c").exists():
+        return
+    from cengine.source import fingerprint as of_sources
+
+    if of_sources() != fingerprint():
+        raise ImportError("the C engine is older than its sources; run `python -m cengine.build`")
+
+
+_check_current()
+choose()

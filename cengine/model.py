@@ -1,0 +1,192 @@
+"""The one model the engine trains: a Qwen3-style decoder, as a graph of ops.
+
+Pre-RMSNorm, grouped-query attention with per-head QK-norm and split-half rotary embedding, SwiGLU, tied or untied head, no biases.
+Parameter names are Hugging Face's for Qwen3ForCausalLM, so a checkpoint needs no renaming.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from cengine import random
+from cengine.ir import Graph, Ref
+from cengine.op import evaluate
+
+
+@dataclass(frozen=True)
+class Config:
+    """Shape of a model. Sizes in elements; `ctx` is the longest row in tokens."""
+
+    vocab: int
+    layers: int = 3
+    d_model: int = 192
+    d_ff: int = 384
+    heads: int = 8
+    kv_heads: int = 4
+    head_dim: int = 24
+    ctx: int = 512
+    rope_theta: float = 1e6
+    norm_eps: float = 1e-6
+    tied: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("vocab", "layers", "d_model", "d_ff", "heads", "kv_heads", "ctx"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"model: {name} is {getattr(self, name)}; expected at least 1")
+        if self.heads % self.kv_heads:
+            raise ValueError(f"model: heads={self.heads} is not a multiple of kv_heads={self.kv_heads}; query heads share key/value heads evenly")
+        if not 8 <= self.head_dim <= 256 or self.head_dim % 2:
+            raise ValueError(f"model: head_dim={self.head_dim}; expected an even number from 8 to 256 (rotary embedding turns pairs)")
+        if self.ctx > 4096:
+            raise ValueError(f"model: ctx={self.ctx}; expected at most 4096 tokens")
+        if not self.rope_theta > 0 or not self.norm_eps > 0:
+            raise ValueError(f"model: rope_theta={self.rope_theta}, norm_eps={self.norm_eps}; expected positive numbers")
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every parameter by its Hugging Face name, in the order of the forward pass."""
+        q, kv, d = self.heads * self.head_dim, self.kv_heads * self.head_dim, self.d_model
+        shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (self.vocab, d)}
+        for layer in range(self.layers):
+            at = f"model.layers.{layer}."
+            shapes |= {
+                at + "input_layernorm.weight": (d,),
+                at + "self_attn.q_proj.weight": (q, d),
+                at + "self_attn.k_proj.weight": (kv, d),
+                at + "self_attn.v_proj.weight": (kv, d),
+                at + "self_attn.q_norm.weight": (self.head_dim,),
+                at + "self_attn.k_norm.weight": (self.head_dim,),
+                at + "self_attn.o_proj.weight": (d, q),
+                at + "post_attention_layernorm.weight": (d,),
+                at + "mlp.gate_proj.weight": (self.d_ff, d),
+                at + "mlp.up_proj.weight": (self.d_ff, d),
+                at + "mlp.down_proj.weight": (d, self.d_ff),
+            }
+        shapes["model.norm.weight"] = (d,)
+        if not self.tied:
+            shapes["lm_head.weight"] = (self.vocab, d)
+        return shapes
+
+    def parameter_count(self) -> int:
+        return sum(int(np.prod(s)) for s in self.parameters().values())
+
+    def flops_per_token(self, context: float) -> float:
+        """Useful multiply-adds, counted twice, of one training token (forward and backward) that attends to `context` keys on average."""
+        matrices = sum(int(np.prod(s)) for n, s in self.parameters().items() if len(s) == 2 and "embed" not in n)
+        head = self.vocab * self.d_model if self.tied else 0
+        attention = 2 * self.layers * self.heads * self.head_dim * context
+        return 6.0 * (matrices + head + attention)
+
+
+def decays(name: str) -> bool:
+    """Whether weight decay applies: to matrices, not to norms and not to embeddings."""
+    return "norm" not in name and "embed_tokens" not in name
+
+
+def initial(config: Config, seed: int, init: str = "normal", std: float = 0.02) -> dict[str, np.ndarray]:
+    """Random float32 parameters. init: normal (standard deviation `std`) or xavier_uniform (limit sqrt(6/(fan_in+fan_out))).
+
+    Each tensor draws from its own stream, named after it. Norm gains are 1.
+    """
+    if init not in ("normal", "xavier_uniform"):
+        raise ValueError(f"init: got {init!r}; expected normal or xavier_uniform")
+    weights = {}
+    for name, shape in config.parameters().items():
+        count, stream = int(np.prod(shape)), random.stream_of(name)
+        if len(shape) == 1:
+            values = np.ones(count)
+        elif init == "normal":
+            values = random.normal(seed, stream, count) * std
+        else:
+            limit = np.sqrt(6.0 / sum(shape))
+            values = (2.0 * random.uniform(seed, stream, count) - 1.0) * limit
+        weights[name] = values.astype(np.float32).reshape(shape)
+    return weights
+
+
+def rotary_tables(config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """cos and sin of pos * theta^(-2i/D), float32 [ctx, head_dim/2], computed in float64."""
+    half = config.head_dim // 2
+    angle = np.outer(np.arange(config.ctx), config.rope_theta ** (-np.arange(half) / half))
+    return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+
+
+def _declare(graph: Graph, config: Config) -> tuple[dict[str, Ref], Ref, Ref]:
+    weights = {name: graph.tensor(name, shape, "param") for name, shape in config.parameters().items()}
+    cos = graph.tensor("rope.cos", (config.ctx, config.head_dim // 2), "const")
+    sin = graph.tensor("rope.sin", (config.ctx, config.head_dim // 2), "const")
+    return weights, cos, sin
+
+
+def _decoder(graph: Graph, config: Config, ids: Ref, pos: Ref, weights: dict[str, Ref], cos: Ref, sin: Ref, attend) -> Ref:
+    """Embedding to logits; `attend(layer, q, k, v)` is the attention, over [B,T,heads,head_dim]."""
+    batch, time = ids.shape
+    eps = {"eps": config.norm_eps}
+    head = config.head_dim
+
+    def split(x: Ref, heads: int, norm: Ref, name: str) -> Ref:
+        normed = graph.apply("rmsnorm", f"{name}.norm", eps, x=x.view(batch, time * heads, head), w=norm)
+        return graph.apply("rope", f"{name}.rope", x=normed.view(batch, time, heads, head), pos=pos, cos=cos, sin=sin)
+
+    def join(a: Ref, b: Ref, name: str) -> Ref:
+        n = a.shape[0] * a.shape[1] * a.shape[2]
+        return graph.apply("add", name, a=a.view(n), b=b.view(n)).view(*a.shape)
+
+    x = graph.apply("embedding", "embed", ids=ids, w=weights["model.embed_tokens.weight"])
+    for layer in range(config.layers):
+        at, name = f"model.layers.{layer}.", f"layer{layer}"
+        w = {key.removeprefix(at).removesuffix(".weight"): ref for key, ref in weights.items() if key.startswith(at)}
+        h = graph.apply("rmsnorm", f"{name}.attn_in", eps, x=x, w=w["input_layernorm"])
+        q, k, v = (graph.apply("linear", f"{name}.{p}", x=h, w=w[f"self_attn.{p}_proj"]) for p in "qkv")
+        q = split(q, config.heads, w["self_attn.q_norm"], f"{name}.q")
+        k = split(k, config.kv_heads, w["self_attn.k_norm"], f"{name}.k")
+        o = attend(f"{name}.attn", q, k, v.view(batch, time, config.kv_heads, head))
+        o = graph.apply("linear", f"{name}.o", x=o.view(batch, time, config.heads * head), w=w["self_attn.o_proj"])
+        x = join(x, o, f"{name}.mid")
+        h = graph.apply("rmsnorm", f"{name}.mlp_in", eps, x=x, w=w["post_attention_layernorm"])
+        gate, up = (graph.apply("linear", f"{name}.{p}", x=h, w=w[f"mlp.{p}_proj"]) for p in ("gate", "up"))
+        n = batch * time * config.d_ff
+        m = graph.apply("swiglu", f"{name}.act", g=gate.view(n), u=up.view(n)).view(batch, time, config.d_ff)
+        x = join(x, graph.apply("linear", f"{name}.down", x=m, w=w["mlp.down_proj"]), f"{name}.out")
+    x = graph.apply("rmsnorm", "final", eps, x=x, w=weights["model.norm.weight"])
+    return graph.apply("linear", "logits", x=x, w=weights["model.embed_tokens.weight" if config.tied else "lm_head.weight"])
+
+
+def training_graph(config: Config, batch: int, time: int) -> Graph:
+    """ids, targets, pos [batch, time] and loss_scale [1] to per-token losses [batch, time] (tensor `loss`)."""
+    graph = Graph()
+    weights, cos, sin = _declare(graph, config)
+    ids, targets, pos = (graph.tensor(n, (batch, time), "input", "i") for n in ("ids", "targets", "pos"))
+    scale = graph.tensor("loss_scale", (1,), "control")
+
+    def attend(name: str, q: Ref, k: Ref, v: Ref) -> Ref:
+        return graph.apply("attention", name, {"scale": config.head_dim**-0.5}, q=q, k=k, v=v, pos=pos)
+
+    logits = _decoder(graph, config, ids, pos, weights, cos, sin, attend)
+    graph.apply("cross_entropy", "loss", logits=logits, targets=targets, scale=scale)
+    graph.keep("loss")
+    return graph
+
+
+def decoding_graph(config: Config, tokens: int, slots: int) -> Graph:
+    """ids, slot, pos [tokens] against `slots` caches of ctx tokens, to logits [1, tokens, vocab]."""
+    graph = Graph()
+    weights, cos, sin = _declare(graph, config)
+    ids = graph.tensor("ids", (1, tokens), "input", "i")
+    slot, pos = (graph.tensor(n, (tokens,), "input", "i") for n in ("slot", "pos"))
+    room = evaluate("L/PANEL*PANEL", {"L": config.ctx})
+
+    def attend(name: str, q: Ref, k: Ref, v: Ref) -> Ref:
+        kc = graph.tensor(f"{name}.keys", (slots, config.kv_heads, room * config.head_dim), "state")
+        vc = graph.tensor(f"{name}.values", (slots, config.ctx, config.kv_heads, config.head_dim), "state")
+        flat = {n: r.view(*r.shape[1:]) for n, r in (("q", q), ("k", k), ("v", v))}
+        o = graph.apply("attention_cached", name, {"scale": config.head_dim**-0.5}, **flat, slot=slot, pos=pos, kc=kc, vc=vc)
+        return o.view(1, *o.shape)
+
+    _decoder(graph, config, ids, pos.view(1, tokens), weights, cos, sin, attend)
+    graph.keep("logits")
+    return graph

@@ -1,0 +1,235 @@
+"""THE op table. One record per op; prototypes, sizes, backward order, parity tests and docs are read from it.
+
+To add an op: one record here and one C file of the same name in `c/ops/`. The grammar of the strings is in `op.py`.
+The NumPy functions are the float64 references that the C kernels are held against; they are written for clarity and are
+never used to train. `reference` gets the inputs by name and returns the outputs in order; `gradient` gets every tensor that
+the backward reads and returns what it adds, in order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cengine.op import Op
+
+IGNORED = -100  # a target that carries no loss (any negative target is ignored)
+
+
+# ---------------------------------------------------------------------------------------------------- references
+
+
+def embedding(ids, w):
+    return (w[ids],)
+
+
+def embedding_gradient(dy, ids, w_shape):
+    dw = np.zeros(w_shape)
+    np.add.at(dw, ids, dy)
+    return (dw,)
+
+
+def rmsnorm(x, w, eps):
+    rstd = 1.0 / np.sqrt((x * x).mean(-1) + eps)
+    return w * x * rstd[..., None], rstd
+
+
+def rmsnorm_gradient(dy, x, w, rstd, eps):
+    r = rstd[..., None]
+    g = dy * w
+    dx = r * g - x * r**3 * (g * x).mean(-1, keepdims=True)
+    return dx, (dy * x * r).sum((0, 1))
+
+
+def linear(x, w):
+    return (x @ w.T,)
+
+
+def linear_gradient(dy, x, w):
+    return dy @ w, np.einsum("bto,btc->oc", dy, x)
+
+
+def add(a, b):
+    return (a + b,)
+
+
+def add_gradient(dy):
+    return dy, dy
+
+
+def swiglu(g, u):
+    return (g / (1.0 + np.exp(-g)) * u,)
+
+
+def swiglu_gradient(dy, g, u):
+    s = 1.0 / (1.0 + np.exp(-g))
+    return dy * u * s * (1.0 + g * (1.0 - s)), dy * g * s
+
+
+def _turn(x, cos, sin):
+    a, b = np.split(x, 2, -1)
+    return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+def rope(x, pos, cos, sin):
+    return (_turn(x, cos[pos][:, :, None], sin[pos][:, :, None]),)
+
+
+def rope_gradient(dy, pos, cos, sin):
+    return (_turn(dy, cos[pos][:, :, None], -sin[pos][:, :, None]),)
+
+
+def _causal(pos):
+    """allowed[b, query, key]: a key is seen if it is not later and belongs to the same packed row."""
+    at = np.arange(pos.shape[1])
+    start = at - pos
+    return (at[None, None, :] <= at[None, :, None]) & (at[None, None, :] >= start[:, :, None])
+
+
+def _probabilities(q, k, pos, scale):
+    group = q.shape[2] // k.shape[2]
+    s = np.einsum("bqhd,bkhd->bhqk", q, np.repeat(k, group, 2)) * scale
+    s = np.where(_causal(pos)[:, None], s, -np.inf)
+    top = s.max(-1, keepdims=True)
+    e = np.exp(s - top)
+    total = e.sum(-1, keepdims=True)
+    return e / total, (top + np.log(total))[..., 0]
+
+
+def attention(q, k, v, pos, scale):
+    p, lse = _probabilities(q, k, pos, scale)
+    return np.einsum("bhqk,bkhd->bqhd", p, np.repeat(v, q.shape[2] // k.shape[2], 2)), lse
+
+
+def attention_gradient(do, q, k, v, o, lse, pos, scale):
+    b, t, g, d = k.shape
+    group = q.shape[2] // g
+    p, _ = _probabilities(q, k, pos, scale)
+    kk, vv = np.repeat(k, group, 2), np.repeat(v, group, 2)
+    dp = np.einsum("bqhd,bkhd->bhqk", do, vv)
+    ds = p * (dp - (do * o).sum(-1).transpose(0, 2, 1)[..., None]) * scale
+    dq = np.einsum("bhqk,bkhd->bqhd", ds, kk)
+    dk = np.einsum("bhqk,bqhd->bkhd", ds, q).reshape(b, t, g, group, d).sum(3)
+    dv = np.einsum("bhqk,bqhd->bkhd", p, do).reshape(b, t, g, group, d).sum(3)
+    return dq, dk, dv
+
+
+def cross_entropy(logits, targets, scale):
+    top = logits.max(-1)
+    lse = top + np.log(np.exp(logits - top[..., None]).sum(-1))
+    at = np.take_along_axis(logits, np.maximum(targets, 0)[..., None], -1)[..., 0]
+    return np.where(targets >= 0, lse - at, 0.0), lse
+
+
+def cross_entropy_gradient(logits, targets, lse, scale):
+    d = np.exp(logits - lse[..., None])
+    np.put_along_axis(d, np.maximum(targets, 0)[..., None], np.take_along_axis(d, np.maximum(targets, 0)[..., None], -1) - 1, -1)
+    return (np.where(targets[..., None] >= 0, d * scale[0], 0.0),)
+
+
+# ---------------------------------------------------------------------------------------------------- the table
+
+_TABLE = [
+    Op(
+        "embedding",
+        "ids:B,T/i w:V,C -> y:B,T,C",
+        "dy ids -> dw",
+        phases={"fwd": (("fwd", "B*T*C/GRAIN"),), "bwd": (("bwd", "C/LANES"),)},
+        reference=embedding,
+        gradient=embedding_gradient,
+    ),
+    Op(
+        "rmsnorm",
+        "x:B,T,C w:C -> y:B,T,C rstd:B,T",
+        "dy x w rstd -> dx dw",
+        phases={
+            "fwd": (("fwd", "B*(T*C/GRAIN)"),),
+            "bwd": (("bwd", "B*(T*C/GRAIN)"), ("bwd_sum", "C/LANES")),
+        },
+        scratch={"bwd": "part:B,T*C/GRAIN,C"},
+        attrs=("eps",),
+        reference=rmsnorm,
+        gradient=rmsnorm_gradient,
+    ),
+    Op(
+        "linear",
+        "x:B,T,C w:O,C -> y:B,T,O",
+        "dy x w -> dx dw",
+        prepare="w -> packed:O/PANEL*PANEL*C",
+        phases={
+            "prepare": (("pack", "O/PANEL"),),
+            "fwd": (("fwd", "B*T/ROWBLOCK*(O/COLBLOCK)"),),
+            "bwd": (("bwd", "B*T/ROWBLOCK*(C/COLBLOCK) + O/ROWBLOCK*(C/COLBLOCK)"),),
+        },
+        reference=linear,
+        gradient=linear_gradient,
+    ),
+    Op(
+        "add",
+        "a:N b:N -> y:N",
+        "dy -> da db",
+        phases={"fwd": (("fwd", "N/GRAIN"),), "bwd": (("bwd", "N/GRAIN"),)},
+        reference=add,
+        gradient=add_gradient,
+    ),
+    Op(
+        "swiglu",
+        "g:N u:N -> y:N",
+        "dy g u -> dg du",
+        phases={"fwd": (("fwd", "N/GRAIN"),), "bwd": (("bwd", "N/GRAIN"),)},
+        reference=swiglu,
+        gradient=swiglu_gradient,
+    ),
+    Op(
+        "rope",
+        "x:B,T,H,D pos:B,T/i cos:L,D/2 sin:L,D/2 -> y:B,T,H,D",
+        "dy pos cos sin -> dx",
+        phases={"fwd": (("fwd", "B*T*H*D/GRAIN"),), "bwd": (("bwd", "B*T*H*D/GRAIN"),)},
+        reference=rope,
+        gradient=rope_gradient,
+    ),
+    Op(
+        "attention",
+        "q:B,T,H,D k:B,T,G,D v:B,T,G,D pos:B,T/i -> o:B,T,H,D lse:B,H,T",
+        "do q k v o lse pos -> dq dk dv",
+        phases={
+            "fwd": (("pack", "B*G*(T/PANEL)"), ("fwd", "B*H*(T/QBLOCK)")),
+            "bwd": (("bwd_pack", "B*G*(T/PANEL)"), ("bwd", "B*G")),
+        },
+        scratch={
+            "fwd": "kt:B,G,T/PANEL*PANEL*D",
+            "bwd": "kt:B,G,T/PANEL*PANEL*D vt:B,G,T/PANEL*PANEL*D delta:B,H,T",
+        },
+        attrs=("scale",),
+        reference=attention,
+        gradient=attention_gradient,
+    ),
+    Op(
+        "attention_cached",
+        "q:N,H,D k:N,G,D v:N,G,D slot:N/i pos:N/i kc!:S,G,L/PANEL*PANEL*D vc!:S,L,G,D -> o:N,H,D",
+        phases={"fwd": (("append", "N"), ("fwd", "N*G"))},
+        attrs=("scale",),
+    ),
+    Op(
+        "cross_entropy",
+        "logits:B,T,V targets:B,T/i scale:1 -> loss:B,T lse:B,T",
+        "logits targets lse scale -> dlogits",
+        phases={"fwd": (("fwd", "B*T*V/GRAIN"),), "bwd": (("bwd", "B*T*V/GRAIN"),)},
+        reference=cross_entropy,
+        gradient=cross_entropy_gradient,
+    ),
+    Op("fill_zero", "x!:P", phases={"fwd": (("fwd", "P/GRAIN"),)}),
+    Op(
+        "sum_squares",
+        "g:P total!:1/d",
+        phases={"fwd": (("fwd", "P/GRAIN"), ("add", "1"))},
+        scratch={"fwd": "part:P/GRAIN/d"},
+    ),
+    Op(
+        "adamw",
+        "p!:P g:P m!:P v!:P hyper:K total:1/d",
+        phases={"fwd": (("fwd", "P/GRAIN"),)},
+        attrs=("decay",),
+    ),
+]
+
+OPS: dict[str, Op] = {op.name: op for op in _TABLE}

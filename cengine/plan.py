@@ -1,0 +1,120 @@
+"""The memory plan: every tensor gets an offset in one arena, by lifetime, with guard words around it.
+
+Kept tensors (parameters, gradients, moments, inputs, prepared weights) have a place of their own; activations and scratch share
+places when their lifetimes do not meet. `verify` re-checks a finished plan by another route than the one that made it.
+Units: offsets and sizes in 4-byte words. This file runs nothing.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cengine.ir import PERSISTENT, Call, Graph, Tensor
+
+ALIGN = 16  # words: 64 bytes
+GUARD = 16  # words of guard before and behind every slot; also the room that vector loads may read past a tensor
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a tensor lies: words [offset, offset+words), alive in calls first..last (None: always)."""
+
+    tensor: Tensor
+    offset: int
+    words: int
+    first: int | None
+    last: int | None
+
+    @property
+    def begin(self) -> int:
+        return self.offset - GUARD
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.words + GUARD
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Slots by tensor name and the arena's size in words."""
+
+    slots: dict[str, Slot]
+    words: int
+
+    @property
+    def bytes(self) -> int:
+        return self.words * 4
+
+    def summary(self) -> dict[str, int]:
+        """Bytes by kind; transient tensors are counted once as `shared` (the place they share) and as the sum they would need apart."""
+        kinds: dict[str, int] = {}
+        for slot in self.slots.values():
+            kinds[slot.tensor.kind] = kinds.get(slot.tensor.kind, 0) + slot.words * 4
+        apart = kinds.pop("act", 0) + kinds.pop("scratch", 0)
+        shared = [s for s in self.slots.values() if s.first is not None]
+        low = min((s.begin for s in shared), default=0)
+        return {**kinds, "shared": 4 * (max((s.end for s in shared), default=0) - low), "shared_if_apart": apart, "arena": self.bytes}
+
+
+def words_of(tensor: Tensor) -> int:
+    raw = tensor.items * (2 if tensor.dtype == "d" else 1)
+    return -(-raw // ALIGN) * ALIGN
+
+
+def lifetimes(calls: Sequence[Call]) -> dict[str, tuple[int, int]]:
+    """First and last call that touches each tensor."""
+    spans: dict[str, tuple[int, int]] = {}
+    for index, call in enumerate(calls):
+        for name in call.args:
+            spans[name] = (spans.get(name, (index, index))[0], index)
+    return spans
+
+
+def place(graph: Graph, calls: Sequence[Call]) -> Plan:
+    """Kept tensors one after the other, then transient ones, largest first, each at the lowest offset that is free for its life."""
+    spans = lifetimes(calls)
+    slots: dict[str, Slot] = {}
+    at = GUARD
+    for tensor in graph.tensors.values():
+        if tensor.kind in PERSISTENT:
+            slots[tensor.name] = Slot(tensor, at, words_of(tensor), None, None)
+            at = slots[tensor.name].end + GUARD
+    floor = at - GUARD
+    transient = sorted((t for t in graph.tensors.values() if t.name in spans and t.kind not in PERSISTENT), key=lambda t: (-words_of(t), t.name))
+    placed: list[Slot] = []
+    for tensor in transient:
+        first, last = spans[tensor.name]
+        size = words_of(tensor) + 2 * GUARD
+        start = floor
+        for other in placed:  # in the order of their offsets
+            if other.first <= last and first <= other.last:  # type: ignore[operator]
+                if other.begin - start >= size:
+                    break
+                start = max(start, other.end)
+        slot = Slot(tensor, start + GUARD, words_of(tensor), first, last)
+        bisect.insort(placed, slot, key=lambda s: s.offset)
+        slots[tensor.name] = slot
+    end = max([floor, *(s.end for s in slots.values())])
+    return Plan(slots, -(-(end + ALIGN) // 1024) * 1024)
+
+
+def verify(plan: Plan, calls: Sequence[Call]) -> None:
+    """Raise ValueError if two slots that are alive at the same call overlap, guards included, or leave the arena.
+
+    Walks the calls and sorts what is alive at each: shares no code with `place`.
+    """
+    spans = lifetimes(calls)
+    kept = [s for s in plan.slots.values() if s.first is None]
+    for index, call in enumerate(calls):
+        missing = [name for name in call.args if name not in plan.slots]
+        if missing:
+            raise ValueError(f"plan: call {call.name} uses {missing}, which have no slot")
+        alive = kept + [plan.slots[n] for n, (first, last) in spans.items() if first <= index <= last and plan.slots[n].first is not None]
+        ordered = sorted(alive, key=lambda s: s.begin)
+        for a, b in zip(ordered, ordered[1:], strict=False):
+            if a.end > b.begin:
+                raise ValueError(f"plan: {a.tensor.name} [{a.begin},{a.end}) overlaps {b.tensor.name} [{b.begin},{b.end}) at call {index} {call.name}")
+        if ordered and (ordered[0].begin < 0 or max(s.end for s in ordered) > plan.words):
+            raise ValueError(f"plan: a slot leaves the arena of {plan.words} words at call {index} {call.name}")

@@ -1,0 +1,262 @@
+"""Training: one optimizer step over a window of batches, the schedule, the data stream and the loop.
+
+The loss of a window is the mean over its valid targets, however the window is cut into batches; clipping is by the global norm;
+weight decay spares norms and embeddings. Bits do not depend on threads or on the cut. Nothing here logs or draws: the loop
+hands each step's numbers to the caller.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from cengine import random
+from cengine.engine import Machine, Pool
+from cengine.ir import backward
+from cengine.model import Config, decays, rotary_tables, training_graph
+from cengine.ops import IGNORED
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """AdamW and clipping. max_norm 0 switches clipping off."""
+
+    beta1: float = 0.9
+    beta2: float = 0.95
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+    max_norm: float = 1.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate by step: linear warm-up to `peak`, then linear, cosine or constant to `floor` * peak at step `steps`."""
+
+    peak: float
+    steps: int
+    warmup: int = 0
+    kind: str = "linear"
+    floor: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("linear", "cosine", "constant"):
+            raise ValueError(f"schedule: got {self.kind!r}; expected linear, cosine or constant")
+        if self.steps < 1 or self.warmup < 0 or self.peak <= 0:
+            raise ValueError(f"schedule: steps={self.steps}, warmup={self.warmup}, peak={self.peak}; expected steps >= 1, warmup >= 0, peak > 0")
+
+    def at(self, step: int) -> float:
+        """Rate of step number `step`, counted from 0."""
+        if step < self.warmup:
+            return self.peak * (step + 1) / self.warmup
+        done = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        shape = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 * (1.0 + math.cos(math.pi * done))}[self.kind]
+        return self.peak * (shape if self.kind == "constant" else self.floor + (1.0 - self.floor) * shape)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """ids, targets, pos: int32 [rows, time]. A negative target carries no loss; pos restarts at 0 with each packed row."""
+
+    ids: np.ndarray
+    targets: np.ndarray
+    pos: np.ndarray
+
+    def valid(self) -> int:
+        return int((self.targets >= 0).sum())
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimizer step did. loss in nats per valid target, gradient norm before clipping."""
+
+    step: int
+    loss: float
+    grad_norm: float
+    lr: float
+    tokens: int
+    valid: int
+
+
+class Trainer:
+    """Weights, gradients and moments of a model in one arena, for batches of one shape [rows, time]."""
+
+    def __init__(self, config: Config, rows: int, time: int, optimizer: Optimizer | None = None, threads: int | None = None, pool: Pool | None = None) -> None:
+        if time > config.ctx:
+            raise ValueError(f"trainer: rows of {time} tokens do not fit ctx={config.ctx}")
+        self.config, self.rows, self.time, self.optimizer = config, rows, time, optimizer or Optimizer()
+        graph = training_graph(config, rows, time)
+        back, parts = backward(graph)
+        hyper = graph.tensor("hyper", (8,), "control")
+        total = graph.tensor("norm.total", (1,), "control", "d")
+        clear, merge, norm, update = [], [], [], []
+        for name, pieces in parts.items():
+            clear += [graph.use("fill_zero", f"{p}.clear", x=p) for p in pieces]
+            merge += [graph.use("add", f"{p}.merge", a=pieces[0], b=p, y=pieces[0]) for p in pieces[1:]]
+            norm.append(graph.use("sum_squares", f"{name}.norm", g=pieces[0], total=total.name))
+            shape = config.parameters()[name]
+            m, v = (graph.tensor(f"{k}_{name}", shape, "moment").name for k in "mv")
+            decay = {"decay": float(decays(name))}
+            update.append(graph.use("adamw", f"{name}.update", decay, p=name, g=pieces[0], m=m, v=v, hyper=hyper.name, total=total.name))
+        self.gradients = {name: pieces[0] for name, pieces in parts.items()}
+        main = [*graph.calls, *back]
+        self.machine = Machine(graph, [*graph.prepare, *main, *clear, *merge, *norm, *update], threads, pool)
+        compile_ = self.machine.program
+        self._clear, self._prepare, self._forward, self._main = (compile_(c) for c in (clear, graph.prepare, graph.calls, main))
+        self._norm, self._update = compile_([*merge, *norm]), compile_(update)
+        for name, table in zip(("rope.cos", "rope.sin"), rotary_tables(config), strict=True):
+            self.machine.view(name)[:] = table
+        self.guard = False
+        self.updates = 0  # optimizer steps taken so far, over all stages: Adam's bias correction counts these
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Views of the parameters by name; copy before keeping."""
+        return {name: self.machine.view(name) for name in self.config.parameters()}
+
+    def moments(self) -> dict[str, np.ndarray]:
+        return {f"{k}_{name}": self.machine.view(f"{k}_{name}") for name in self.config.parameters() for k in "mv"}
+
+    def load(self, weights: Mapping[str, np.ndarray], moments: Mapping[str, np.ndarray] | None = None, updates: int = 0) -> None:
+        """Set the parameters, and the optimizer's state (zero if not given). Every tensor must be there with its shape."""
+        own = self.weights()
+        if set(weights) != set(own):
+            raise ValueError(f"weights: missing {sorted(set(own) - set(weights))}, unexpected {sorted(set(weights) - set(own))}")
+        for name, view in own.items():
+            if weights[name].shape != view.shape:
+                raise ValueError(f"weights: {name} has shape {weights[name].shape}; expected {view.shape}")
+            view[:] = weights[name]
+        for name, view in self.moments().items():
+            view[:] = 0.0 if moments is None else moments[name]
+        self.updates = updates
+        self._weights_changed()
+
+    def _weights_changed(self) -> None:
+        self.machine.run(self._prepare, self.guard)
+
+    # -- computing -----------------------------------------------------------------------------------------------------
+
+    def _feed(self, batch: Batch) -> None:
+        for name in ("ids", "targets", "pos"):
+            array = getattr(batch, name)
+            if array.shape != (self.rows, self.time):
+                raise ValueError(f"batch: {name} has shape {array.shape}; expected {(self.rows, self.time)}")
+            self.machine.view(name)[:] = array
+        if batch.ids.min() < 0 or max(batch.ids.max(), batch.targets.max()) >= self.config.vocab:
+            raise ValueError(f"batch: token ids must lie in 0..{self.config.vocab - 1}; got {batch.ids.min()}..{max(batch.ids.max(), batch.targets.max())}")
+        if (batch.pos > np.arange(self.time)).any() or batch.pos.min() < 0 or (np.diff(batch.pos, axis=1) > 1).any():
+            raise ValueError("batch: pos must restart at 0 with each packed row and count up by one")
+
+    def losses(self, batch: Batch) -> np.ndarray:
+        """Forward only: nats per token, float32 [rows, time], 0 where there is no target."""
+        self._feed(batch)
+        self.machine.run(self._forward, self.guard)
+        return self.machine.view("loss").copy()
+
+    def accumulate(self, window: Sequence[Batch]) -> tuple[float, int]:
+        """Gradients of the mean loss of a window (left in the arena); returns (loss in nats per target, valid targets)."""
+        valid = sum(batch.valid() for batch in window)
+        if valid == 0:
+            raise ValueError("window: no batch has a valid target, so there is no loss; check the packing and the loss mask")
+        self.machine.view("loss_scale")[0] = 1.0 / valid
+        self.machine.run(self._clear, self.guard)
+        total = 0.0
+        for batch in window:
+            self._feed(batch)
+            self.machine.run(self._main, self.guard)
+            for row in self.machine.view("loss").astype(np.float64).sum(1):
+                total += float(row)
+        self.machine.view("norm.total")[0] = 0.0
+        self.machine.run(self._norm, self.guard)
+        return total / valid, valid
+
+    def step(self, window: Sequence[Batch], lr: float) -> Step:
+        """One optimizer step. Raises FloatingPointError, with the weights untouched, if the gradient is not finite."""
+        loss, valid = self.accumulate(window)
+        norm = math.sqrt(float(self.machine.view("norm.total")[0]))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise FloatingPointError(f"training diverged at update {self.updates}: loss {loss}, gradient norm {norm}; lower the learning rate")
+        o, t = self.optimizer, self.updates + 1
+        corrections = 1.0 / (1.0 - o.beta1**t), 1.0 / (1.0 - o.beta2**t)
+        self.machine.view("hyper")[:] = (lr, o.beta1, o.beta2, o.eps, o.weight_decay, *corrections, o.max_norm)
+        self.machine.run(self._update, self.guard)
+        self.updates = t
+        self._weights_changed()
+        return Step(t, loss, norm, lr, len(window) * self.rows * self.time, valid)
+
+    def gradient(self, name: str) -> np.ndarray:
+        """The gradient of a parameter after `accumulate`, before clipping."""
+        return self.machine.view(self.gradients[name])
+
+    def profile(self, window: Sequence[Batch], lr: float) -> dict[str, float]:
+        """Seconds by C function of one optimizer step (which is taken)."""
+        self.step(window, lr)
+        spent: dict[str, float] = {}
+        for program in (self._clear, self._main, self._norm, self._update, self._prepare):
+            for name, seconds in self.machine.profile(program).items():
+                spent[name] = spent.get(name, 0.0) + seconds
+        return spent
+
+
+class Stream:
+    """Windows in a new seeded order every epoch, forever; the cursor is (epoch, index) and can be saved.
+
+    `windows` is one Batch of all rows [n, time]. The order of epoch e is a function of (seed, name, e) alone.
+    """
+
+    def __init__(self, windows: Batch, seed: int, name: str = "train", epoch: int = 0, index: int = 0) -> None:
+        if len(windows.ids) == 0:
+            raise ValueError(f"stream {name}: no rows to train on")
+        self.windows, self.seed, self.name, self.epoch, self.index = windows, seed, name, epoch, index
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def state(self) -> dict[str, int]:
+        return {"epoch": self.epoch, "index": self.index}
+
+    def order(self, epoch: int) -> np.ndarray:
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, random.permutation(self.seed, random.stream_of(f"order/{self.name}/{epoch}"), len(self.windows.ids)))
+        return self._order[1]
+
+    def take(self, count: int) -> Batch:
+        """The next `count` windows; an epoch that ends in the middle is followed by the next one."""
+        rows = []
+        for _ in range(count):
+            rows.append(int(self.order(self.epoch)[self.index]))
+            self.index += 1
+            if self.index == len(self.windows.ids):
+                self.epoch, self.index = self.epoch + 1, 0
+        return Batch(self.windows.ids[rows], self.windows.targets[rows], self.windows.pos[rows])
+
+
+def fit(trainer: Trainer, stream: Stream, schedule: Schedule, accumulate: int = 1, start: int = 0, stop: int | None = None) -> Iterator[Step]:
+    """Steps start..stop of a stage, one at a time; the caller logs, saves and may stop between any two."""
+    for step in range(start, schedule.steps if stop is None else stop):
+        yield trainer.step([stream.take(trainer.rows) for _ in range(accumulate)], schedule.at(step))
+
+
+def held_out(trainer: Trainer, windows: Batch, text_bytes: int) -> dict[str, float]:
+    """Mean loss over all windows: nats per target, and bits per byte of the `text_bytes` bytes that the targets spell.
+
+    The last group is filled with ignored rows, so every window counts once.
+    """
+    total, valid = 0.0, 0
+    for at in range(0, len(windows.ids), trainer.rows):
+        part = [getattr(windows, n)[at : at + trainer.rows] for n in ("ids", "targets", "pos")]
+        short = trainer.rows - len(part[0])
+        fill = (0, IGNORED, 0)
+        batch = Batch(*(np.concatenate([a, np.full((short, trainer.time), f, np.int32)]) for a, f in zip(part, fill, strict=True)))
+        for row in trainer.losses(batch).astype(np.float64).sum(1):
+            total += float(row)
+        valid += batch.valid()
+    return {"nats_per_target": total / valid, "bits_per_byte": total / math.log(2.0) / text_bytes, "targets": valid}
+
+
+def settings(optimizer: Optimizer, schedule: Schedule) -> dict:
+    return {**asdict(optimizer), **asdict(schedule)}
+
+
+Report = Callable[[Step], None]
