@@ -1,0 +1,172 @@
+"""The parity gate: does the engine, at a rung's own shape, compute what an independent float64 reference computes?
+
+Every gradient tensor of the whole model at training length (packed rows, ignored targets, an odd length too), then ten AdamW
+steps; against the NumPy reference, and against PyTorch where it is installed. A comparison that did not run has the value null
+and says why; it is never counted as passed. A report is cached under the hash of everything it depends on, and marked as cached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cengine import loader, oracle, random, reference
+from cengine.model import Config, decays, initial
+from cengine.ops import IGNORED
+from cengine.train import Batch, Optimizer, Schedule, Trainer
+
+BOUND = 1e-5  # of ||a-b|| / ||b||
+STEPS = 10
+HERE = Path(__file__).resolve().parent
+
+
+class ParityError(RuntimeError):
+    """The engine does not compute the model; nothing may be trained with it."""
+
+
+def sample_batch(config: Config, rows: int, time: int, seed: int) -> Batch:
+    """Random tokens in packed rows of uneven length, three targets in ten ignored."""
+    draws = random.uniform(seed, random.stream_of(f"parity/{rows}/{time}"), 4 * rows * time).reshape(4, rows, time)
+    ids, targets = ((d * config.vocab).astype(np.int32) for d in draws[:2])
+    targets[draws[2] < 0.3] = IGNORED
+    starts = draws[3] < 6.0 / time
+    starts[:, 0] = True
+    at = np.arange(time)
+    pos = at - np.maximum.accumulate(np.where(starts, at, 0), 1)
+    return Batch(ids, targets, pos.astype(np.int32))
+
+
+def sample_weights(config: Config, seed: int) -> dict[str, np.ndarray]:
+    """Initial weights with every norm gain away from 1, so that a forgotten gain shows."""
+    weights = initial(config, seed)
+    for name, w in weights.items():
+        if w.ndim == 1:
+            w *= (0.75 + 0.5 * random.uniform(seed, random.stream_of(f"gain/{name}"), w.size)).astype(np.float32)
+    return weights
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    """||a-b|| / ||b|| in float64; infinite if a is not finite."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if not np.isfinite(a).all():
+        return float("inf")
+    return float(np.linalg.norm(a - b) / max(float(np.linalg.norm(b)), 1e-300))
+
+
+def _check(name: str, against: str, errors: dict[str, float], what: str) -> dict:
+    worst = max(errors, key=lambda n: errors[n])
+    value = errors[worst]
+    return {
+        "check": name,
+        "against": against,
+        "what": what,
+        "value": value if np.isfinite(value) else None,
+        "bound": BOUND,
+        "worst": worst,
+        "tensors": {n: (e if np.isfinite(e) else None) for n, e in errors.items()},
+        "status": "pass" if value <= BOUND else "fail",
+        "why": None if np.isfinite(value) else f"{worst} is not finite",
+    }
+
+
+def _skipped(name: str, against: str, why: str) -> dict:
+    return {"check": name, "against": against, "value": None, "bound": BOUND, "status": "skipped", "why": why}
+
+
+def _gradients(config: Config, rows: int, time: int, seed: int, threads: int | None, torch_missing: str | None) -> list[dict]:
+    weights, batch = sample_weights(config, seed), sample_batch(config, rows, time, seed)
+    trainer = Trainer(config, rows, time, threads=threads)
+    trainer.load(weights)
+    loss, _ = trainer.accumulate([batch])
+    name, what = f"gradients at {rows}x{time}", "loss and every gradient tensor, ||a-b||/||b||"
+
+    def compare(against: str, expected_loss: float, expected: dict[str, np.ndarray]) -> dict:
+        errors = {n: distance(trainer.gradient(n), g) for n, g in expected.items()}
+        return _check(name, against, {"loss": abs(loss - expected_loss) / abs(expected_loss), **errors}, what)
+
+    checks = [compare("float64 NumPy", *reference.loss_and_gradients(config, weights, batch.ids, batch.targets, batch.pos))]
+    if torch_missing:
+        return [*checks, _skipped(name, "float64 torch", torch_missing)]
+    return [*checks, compare("float64 torch", *oracle.Model(config, weights).gradients(batch))]
+
+
+def _updates(config: Config, rows: int, time: int, seed: int, threads: int | None, torch_missing: str | None) -> list[dict]:
+    weights, settings, schedule = sample_weights(config, seed), Optimizer(), Schedule(2e-3, 400, 40)  # a rung's first steps
+    windows = [[sample_batch(config, rows, time, seed + 1 + i)] for i in range(STEPS)]
+    trainer = Trainer(config, rows, time, settings, threads)
+    trainer.load(weights)
+    for i, window in enumerate(windows):
+        trainer.step(window, schedule.at(i))
+    name, what = f"{STEPS} AdamW steps at {rows}x{time}", "every weight tensor after the steps, ||a-b||/||b||"
+    expected = {n: w.astype(np.float64) for n, w in weights.items()}
+    moments: dict[str, np.ndarray] = {}
+    for i, (batch,) in enumerate(windows):
+        _, gradients = reference.loss_and_gradients(config, expected, batch.ids, batch.targets, batch.pos)
+        reference.adamw(expected, gradients, moments, i + 1, schedule.at(i), settings, decays)
+    own = trainer.weights()
+    checks = [_check(name, "float64 NumPy", {n: distance(own[n], w) for n, w in expected.items()}, what)]
+    if torch_missing:
+        return [*checks, _skipped(name, "float64 torch", torch_missing)]
+    model = oracle.Model(config, weights)
+    optimizer = model.optimizer(settings, schedule.at(0))
+    for i, window in enumerate(windows):
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.at(i)
+        model.step(optimizer, window, settings.max_norm)
+    errors = {n: distance(own[n], p.detach().numpy()) for n, p in model.parameters.items()}
+    return [*checks, _check(name, "float64 torch", errors, what)]
+
+
+def run(config: Config, rows: int = 2, time: int | None = None, seed: int = 7, threads: int | None = None, torch: bool = True) -> dict:
+    """Measure parity at a model's shape. `passed` needs every NumPy comparison to have run and held, and no torch one to have failed."""
+    length = min(config.ctx, time or 512)
+    missing = oracle.available() if torch else "not asked for"
+    checks = _gradients(config, rows, length, seed, threads, missing)
+    checks += _gradients(config, rows, max(1, length // 4 - 1) | 1, seed, threads, missing)
+    checks += _updates(config, rows, min(length, 128), seed, threads, missing)
+    own = [c for c in checks if c["against"] == "float64 NumPy"]
+    passed = len(own) == 3 and all(c["status"] == "pass" for c in own) and all(c["status"] != "fail" for c in checks)
+    return {
+        "passed": passed,
+        "cached": False,
+        "model": config.as_dict(),
+        "engine": loader.fingerprint(),
+        "instruction_set": loader.current(),
+        "torch": oracle.version() if missing is None else None,
+        "checks": checks,
+    }
+
+
+def key(config: Config, torch: bool = True) -> str:
+    """Hash of all that a report depends on: engine, instruction set, shape, reference and this gate itself."""
+    sources = b"".join((HERE / n).read_bytes() for n in ("reference.py", "parity.py", "oracle.py", "train.py", "model.py", "ir.py", "plan.py", "engine.py"))
+    has_torch = torch and oracle.available() is None
+    what = json.dumps([config.as_dict(), loader.fingerprint(), loader.current(), has_torch, hashlib.sha256(sources).hexdigest()])
+    return hashlib.sha256(what.encode()).hexdigest()
+
+
+def cached(config: Config, folder: Path, torch: bool = True, measure: Callable[..., dict] | None = None) -> dict:
+    """The report for this engine and shape: read from `folder` and marked as cached if it was measured before, else measured."""
+    path = folder / f"{key(config, torch)}.json"
+    if path.is_file():
+        report = json.loads(path.read_text())
+        if report.get("passed") is True:
+            return {**report, "cached": True}
+    report = {**(measure or run)(config, torch=torch), "key": key(config, torch)}
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(report, indent=1, allow_nan=False))
+    part.replace(path)
+    return report
+
+
+def require(report: dict) -> None:
+    """Raise ParityError unless the report passed."""
+    if report["passed"] is True:
+        return
+    bad = [f"{c['check']} against {c['against']}: {c.get('worst')} differs by {c['value']}, bound {c['bound']}" for c in report["checks"] if c["status"] == "fail"]
+    raise ParityError("parity failed, so nothing is trained: " + ("; ".join(bad) or "a comparison with the float64 reference did not run"))
