@@ -84,7 +84,9 @@ def hf_config(config: Config, bos: int | None, eos: int | None, pad: int | None)
 def config_from_hf(data: Mapping) -> Config:
     """The engine's Config from a Qwen3 config.json; refuses what the engine does not compute."""
     if data.get("model_type") != "qwen3" or data.get("attention_bias") or data.get("hidden_act", "silu") != "silu":
-        raise CheckpointError(f"config.json: model_type {data.get('model_type')!r}; expected qwen3 with silu and no attention bias")
+        raise CheckpointError(
+            f"config.json: model_type {data.get('model_type')!r}; expected qwen3 with silu and no attention bias"
+        )
     return Config(
         vocab=data["vocab_size"],
         layers=data["num_hidden_layers"],
@@ -137,16 +139,22 @@ def save(
     contents = {
         "model.safetensors": save_tensors({n: np.ascontiguousarray(w) for n, w in weights.items()}, {"format": "pt"}),
         "config.json": _json(hf_config(config, bos, eos, pad)),
-        "generation_config.json": _json({"bos_token_id": bos, "eos_token_id": eos, "pad_token_id": pad, "do_sample": False}),
+        "generation_config.json": _json(
+            {"bos_token_id": bos, "eos_token_id": eos, "pad_token_id": pad, "do_sample": False}
+        ),
         "state.json": _json({"weights_sha256": weights_digest(weights), "envelope": envelope(), **(state or {})}),
     }
     if moments is not None:
         contents["optimizer.safetensors"] = save_tensors({n: np.ascontiguousarray(m) for n, m in moments.items()})
     for name, data in (files or {}).items():
         if name in contents or name == MANIFEST or Path(name).name != name:
-            raise CheckpointError(f"checkpoint: extra file {name!r}; expected a plain file name that is not one of {sorted(contents)}")
+            raise CheckpointError(
+                f"checkpoint: extra file {name!r}; expected a plain file name that is not one of {sorted(contents)}"
+            )
         contents[name] = data
-    contents[MANIFEST] = _json({n: {"sha256": hashlib.sha256(d).hexdigest(), "bytes": len(d)} for n, d in contents.items()})
+    contents[MANIFEST] = _json(
+        {n: {"sha256": hashlib.sha256(d).hexdigest(), "bytes": len(d)} for n, d in contents.items()}
+    )
     write_directory(place, contents)
     return place
 
@@ -180,7 +188,9 @@ def read(directory: str | Path) -> dict[str, bytes]:
     """Every file of a checkpoint, each checked against the manifest. Raises CheckpointError naming the file that is wrong."""
     place = Path(directory)
     if not (place / MANIFEST).is_file():
-        raise CheckpointError(f"checkpoint: {place} has no {MANIFEST}; it is not a checkpoint, or its writing was cut off")
+        raise CheckpointError(
+            f"checkpoint: {place} has no {MANIFEST}; it is not a checkpoint, or its writing was cut off"
+        )
     manifest = json.loads((place / MANIFEST).read_bytes())
     contents = {}
     for name, entry in manifest.items():
@@ -203,9 +213,15 @@ def load(directory: str | Path) -> Checkpoint:
     weights = load_tensors(contents["model.safetensors"])
     state = json.loads(contents["state.json"])
     expected = config.parameters()
-    wrong = [n for n in set(expected) | set(weights) if n not in weights or n not in expected or weights[n].shape != expected[n]]
+    wrong = [
+        n
+        for n in set(expected) | set(weights)
+        if n not in weights or n not in expected or weights[n].shape != expected[n]
+    ]
     if wrong:
-        raise CheckpointError(f"checkpoint: {directory} does not hold the model of its config.json; wrong or missing: {sorted(wrong)[:5]}")
+        raise CheckpointError(
+            f"checkpoint: {directory} does not hold the model of its config.json; wrong or missing: {sorted(wrong)[:5]}"
+        )
     if weights_digest(weights) != state.get("weights_sha256"):
         raise CheckpointError(f"checkpoint: weights of {directory} are not those its state.json was written with")
     moments = load_tensors(contents["optimizer.safetensors"]) if "optimizer.safetensors" in contents else None
@@ -219,4 +235,6 @@ def check_envelope(state: Mapping, allow_other: bool = False) -> None:
     differ = {k: (there.get(k), here[k]) for k in here if there.get(k) != here[k]}
     if differ and not allow_other:
         what = "; ".join(f"{k}: checkpoint {a!r}, here {b!r}" for k, (a, b) in differ.items())
-        raise CheckpointError(f"resume: the result would not be the same bits ({what}); pass allow_other_envelope to continue anyway")
+        raise CheckpointError(
+            f"resume: the result would not be the same bits ({what}); pass allow_other_envelope to continue anyway"
+        )

@@ -29,7 +29,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not (self.temperature >= 0.0 and 0.0 < self.top_p <= 1.0):
-            raise ValueError(f"sampling: temperature={self.temperature}, top_p={self.top_p}; expected temperature >= 0 and 0 < top_p <= 1")
+            raise ValueError(
+                f"sampling: temperature={self.temperature}, top_p={self.top_p}; expected temperature >= 0 and 0 < top_p <= 1"
+            )
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,14 @@ def pick(logits: np.ndarray, sampling: Sampling, number: int, position: int) -> 
 class Decoder:
     """Weights and `slots` caches of ctx tokens in one arena."""
 
-    def __init__(self, config: Config, weights: Mapping[str, np.ndarray], slots: int = 32, threads: int | None = None, pool: Pool | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        weights: Mapping[str, np.ndarray],
+        slots: int = 32,
+        threads: int | None = None,
+        pool: Pool | None = None,
+    ) -> None:
         if slots < 1:
             raise ValueError(f"decoder: slots={slots}; expected at least 1")
         self.config, self.slots, self.room = config, slots, max(CHUNK, slots)
@@ -81,7 +90,9 @@ class Decoder:
             self.machine.view(name)[:] = table
         self.machine.run(self.machine.program(self.graph.prepare))
 
-    def forward(self, ids: Sequence[int], slots: Sequence[int], positions: Sequence[int], guard: bool = False) -> np.ndarray:
+    def forward(
+        self, ids: Sequence[int], slots: Sequence[int], positions: Sequence[int], guard: bool = False
+    ) -> np.ndarray:
         """Feed tokens (each to its slot and position, in order within a slot); returns logits [tokens, vocab], a view until the next call."""
         n = len(ids)
         if not 1 <= n <= self.room:
@@ -99,7 +110,7 @@ class Decoder:
         prompts: Sequence[Sequence[int]],
         max_new: int,
         eos: int | None,
-        sampling: Sampling = Sampling(),  # noqa: B008 - frozen
+        sampling: Sampling = Sampling(),
         progress: Callable[[int], None] | None = None,
     ) -> list[Generation]:
         """Continue every prompt. Prompts wait for a free slot; `progress` gets the number finished so far.
@@ -162,6 +173,8 @@ class Decoder:
             raise ValueError(f"generate: max_new={max_new}; expected at least 1")
         for number, prompt in enumerate(prompts):
             if not 1 <= len(prompt) <= self.config.ctx:
-                raise ValueError(f"generate: prompt {number} has {len(prompt)} tokens; expected 1 to ctx={self.config.ctx}")
+                raise ValueError(
+                    f"generate: prompt {number} has {len(prompt)} tokens; expected 1 to ctx={self.config.ctx}"
+                )
             if min(prompt) < 0 or max(prompt) >= self.config.vocab:
                 raise ValueError(f"generate: prompt {number} has ids outside 0..{self.config.vocab - 1}")

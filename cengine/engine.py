@@ -55,7 +55,9 @@ class Machine:
     `calls` fixes the lifetimes of transient tensors: what is not alive between two of them must not be read by the caller.
     """
 
-    def __init__(self, graph: Graph, calls: Sequence[Call], threads: int | None = None, pool: Pool | None = None) -> None:
+    def __init__(
+        self, graph: Graph, calls: Sequence[Call], threads: int | None = None, pool: Pool | None = None
+    ) -> None:
         self.graph = graph
         self.plan: Plan = place(graph, calls)
         verify(self.plan, calls)
@@ -125,7 +127,7 @@ class Machine:
         at = 0
         for index, call in enumerate(program.calls):
             count = program.owners.count(index)
-            guards = self._guards(dict.fromkeys(call.args))
+            guards = self._guards(list(dict.fromkeys(call.args)))
             for _, _, words in guards:
                 words[:] = GUARD_WORD
             inputs = [n for n, a in zip(call.args, call.direction.reads, strict=False) if not a.changed]
@@ -135,7 +137,9 @@ class Machine:
             for name, side, words in guards:
                 if (words != GUARD_WORD).any():
                     word = int(np.argmax(words != GUARD_WORD))
-                    raise GuardError(f"{call.op.name} {call.kind} ({call.name}) wrote {word} words {side} tensor {name} {self.graph.tensors[name].shape}")
+                    raise GuardError(
+                        f"{call.op.name} {call.kind} ({call.name}) wrote {word} words {side} tensor {name} {self.graph.tensors[name].shape}"
+                    )
             for name, old in before.items():
                 if self.view(name).tobytes() != old:
                     raise GuardError(f"{call.op.name} {call.kind} ({call.name}) changed {name}, which it only reads")

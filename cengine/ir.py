@@ -40,7 +40,9 @@ class Ref:
 
     def view(self, *shape: int) -> Ref:
         if prod(shape) != prod(self.shape):
-            raise ValueError(f"view of {self.name}: got shape {shape}; expected {prod(self.shape)} elements as in {self.shape}")
+            raise ValueError(
+                f"view of {self.name}: got shape {shape}; expected {prod(self.shape)} elements as in {self.shape}"
+            )
         return Ref(self.name, shape)
 
 
@@ -95,7 +97,9 @@ class Graph:
         for arg in op.prepared:
             roles[arg.name] = self.tensor(f"{name}.{arg.name}", arg.shape(sizes), "prepared", arg.dtype).name
         for i, arg in enumerate(op.outputs):
-            roles[arg.name] = self.tensor(name if i == 0 else f"{name}.{arg.name}", arg.shape(sizes), "act", arg.dtype).name
+            roles[arg.name] = self.tensor(
+                name if i == 0 else f"{name}.{arg.name}", arg.shape(sizes), "act", arg.dtype
+            ).name
         values = tuple(float((attrs or {})[a]) for a in op.attrs)
         if op.prepared:
             self.prepare.append(self._call(name, op, "prepare", roles, sizes, ()))
@@ -107,7 +111,16 @@ class Graph:
         """Give an activation a place of its own, so that the caller may read it after a run."""
         self.tensors[name] = replace(self.tensors[name], kind="state")
 
-    def _call(self, name: str, op: Op, kind: str, roles: dict[str, str], sizes: dict[str, int], attrs: tuple[float, ...], add: int = 0) -> Call:
+    def _call(
+        self,
+        name: str,
+        op: Op,
+        kind: str,
+        roles: dict[str, str],
+        sizes: dict[str, int],
+        attrs: tuple[float, ...],
+        add: int = 0,
+    ) -> Call:
         direction = op.directions[kind]
         scratch = [
             self.tensor(f"{name}.{kind}.{a.name}", a.shape(sizes), "scratch", a.dtype).name for a in direction.scratch
@@ -124,9 +137,18 @@ class Graph:
             tensor = self.tensors[roles[arg.name]]
             shapes[arg.name] = (tensor.items,) if len(arg.dims) == 1 else tensor.shape
         sizes = op.bind(shapes)
-        scratch = {a.name: self.tensor(f"{name}.{a.name}", a.shape(sizes), "scratch", a.dtype).name for a in direction.scratch}
+        scratch = {
+            a.name: self.tensor(f"{name}.{a.name}", a.shape(sizes), "scratch", a.dtype).name for a in direction.scratch
+        }
         args = tuple({**roles, **scratch}[a.name] for a in direction.args)
-        return Call(name, op, "fwd", args, {k: sizes[k] for k in direction.sizes}, tuple(float((attrs or {})[a]) for a in op.attrs))
+        return Call(
+            name,
+            op,
+            "fwd",
+            args,
+            {k: sizes[k] for k in direction.sizes},
+            tuple(float((attrs or {})[a]) for a in op.attrs),
+        )
 
 
 def gradient_name(name: str) -> str:
@@ -151,7 +173,9 @@ def backward(graph: Graph) -> tuple[list[Call], dict[str, list[str]]]:
             if arg.name not in known:
                 gradient = gradient_name(roles[arg.name[1:]])
                 if gradient not in graph.tensors:
-                    raise ValueError(f"backward: nothing gives a gradient to {roles[arg.name[1:]]!r}, the output of {call.name}")
+                    raise ValueError(
+                        f"backward: nothing gives a gradient to {roles[arg.name[1:]]!r}, the output of {call.name}"
+                    )
                 roles[arg.name] = gradient
         add = 0
         for bit, arg in enumerate(direction.writes):

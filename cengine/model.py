@@ -36,13 +36,19 @@ class Config:
             if getattr(self, name) < 1:
                 raise ValueError(f"model: {name} is {getattr(self, name)}; expected at least 1")
         if self.heads % self.kv_heads:
-            raise ValueError(f"model: heads={self.heads} is not a multiple of kv_heads={self.kv_heads}; query heads share key/value heads evenly")
+            raise ValueError(
+                f"model: heads={self.heads} is not a multiple of kv_heads={self.kv_heads}; query heads share key/value heads evenly"
+            )
         if not 8 <= self.head_dim <= 256 or self.head_dim % 2:
-            raise ValueError(f"model: head_dim={self.head_dim}; expected an even number from 8 to 256 (rotary embedding turns pairs)")
+            raise ValueError(
+                f"model: head_dim={self.head_dim}; expected an even number from 8 to 256 (rotary embedding turns pairs)"
+            )
         if self.ctx > 4096:
             raise ValueError(f"model: ctx={self.ctx}; expected at most 4096 tokens")
         if not self.rope_theta > 0 or not self.norm_eps > 0:
-            raise ValueError(f"model: rope_theta={self.rope_theta}, norm_eps={self.norm_eps}; expected positive numbers")
+            raise ValueError(
+                f"model: rope_theta={self.rope_theta}, norm_eps={self.norm_eps}; expected positive numbers"
+            )
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -122,7 +128,9 @@ def _declare(graph: Graph, config: Config) -> tuple[dict[str, Ref], Ref, Ref]:
     return weights, cos, sin
 
 
-def _decoder(graph: Graph, config: Config, ids: Ref, pos: Ref, weights: dict[str, Ref], cos: Ref, sin: Ref, attend) -> Ref:
+def _decoder(
+    graph: Graph, config: Config, ids: Ref, pos: Ref, weights: dict[str, Ref], cos: Ref, sin: Ref, attend
+) -> Ref:
     """Embedding to logits; `attend(layer, q, k, v)` is the attention, over [B,T,heads,head_dim]."""
     batch, time = ids.shape
     eps = {"eps": config.norm_eps}
@@ -153,7 +161,9 @@ def _decoder(graph: Graph, config: Config, ids: Ref, pos: Ref, weights: dict[str
         m = graph.apply("swiglu", f"{name}.act", g=gate.view(n), u=up.view(n)).view(batch, time, config.d_ff)
         x = join(x, graph.apply("linear", f"{name}.down", x=m, w=w["mlp.down_proj"]), f"{name}.out")
     x = graph.apply("rmsnorm", "final", eps, x=x, w=weights["model.norm.weight"])
-    return graph.apply("linear", "logits", x=x, w=weights["model.embed_tokens.weight" if config.tied else "lm_head.weight"])
+    return graph.apply(
+        "linear", "logits", x=x, w=weights["model.embed_tokens.weight" if config.tied else "lm_head.weight"]
+    )
 
 
 def training_graph(config: Config, batch: int, time: int) -> Graph:
@@ -184,7 +194,9 @@ def decoding_graph(config: Config, tokens: int, slots: int) -> Graph:
         kc = graph.tensor(f"{name}.keys", (slots, config.kv_heads, room * config.head_dim), "state")
         vc = graph.tensor(f"{name}.values", (slots, config.ctx, config.kv_heads, config.head_dim), "state")
         flat = {n: r.view(*r.shape[1:]) for n, r in (("q", q), ("k", k), ("v", v))}
-        o = graph.apply("attention_cached", name, {"scale": config.head_dim**-0.5}, **flat, slot=slot, pos=pos, kc=kc, vc=vc)
+        o = graph.apply(
+            "attention_cached", name, {"scale": config.head_dim**-0.5}, **flat, slot=slot, pos=pos, kc=kc, vc=vc
+        )
         return o.view(1, *o.shape)
 
     _decoder(graph, config, ids, pos.view(1, tokens), weights, cos, sin, attend)

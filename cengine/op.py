@@ -42,7 +42,7 @@ CONSTANTS = {
 class Size(int):
     """An int whose `/` is a ceiling division, so that `T/48*48` reads as it is written."""
 
-    def __truediv__(self, other: int) -> Size:  # type: ignore[override]
+    def __truediv__(self, other: int) -> Size:
         return Size(-(-int(self) // int(other)))
 
     def __mul__(self, other: int) -> Size:
@@ -157,7 +157,9 @@ class Op:
         for arg in self.inputs + self.outputs + self.prepared:
             if arg.name == name:
                 return arg
-        raise KeyError(f"op {self.name}: no tensor named {name!r}; it has {[a.name for a in self.inputs + self.outputs]}")
+        raise KeyError(
+            f"op {self.name}: no tensor named {name!r}; it has {[a.name for a in self.inputs + self.outputs]}"
+        )
 
     def _named(self, name: str) -> Arg:
         """The Arg of `name`, or of the gradient `d<name>`: same shape, float32."""
@@ -189,7 +191,9 @@ class Op:
         for arg in self.inputs:
             shape = shapes[arg.name]
             if len(shape) != len(arg.dims):
-                raise ValueError(f"op {self.name}: {arg.name} has shape {shape}; expected {len(arg.dims)} sizes {arg.dims}")
+                raise ValueError(
+                    f"op {self.name}: {arg.name} has shape {shape}; expected {len(arg.dims)} sizes {arg.dims}"
+                )
             for dim, size in zip(arg.dims, shape, strict=True):
                 if dim in SIZE_ORDER and dim not in sizes:
                     sizes[dim] = size

@@ -122,7 +122,9 @@ def cross_entropy(logits, targets, scale):
 
 def cross_entropy_gradient(logits, targets, lse, scale):
     d = np.exp(logits - lse[..., None])
-    np.put_along_axis(d, np.maximum(targets, 0)[..., None], np.take_along_axis(d, np.maximum(targets, 0)[..., None], -1) - 1, -1)
+    np.put_along_axis(
+        d, np.maximum(targets, 0)[..., None], np.take_along_axis(d, np.maximum(targets, 0)[..., None], -1) - 1, -1
+    )
     return (np.where(targets[..., None] >= 0, d * scale[0], 0.0),)
 
 

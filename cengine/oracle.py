@@ -63,7 +63,8 @@ class Model:
             at = f"model.layers.{layer}."
             h = f.rms_norm(x, (c.d_model,), p[at + "input_layernorm.weight"], c.norm_eps)
             q, k, v = (
-                f.linear(h, p[at + f"self_attn.{n}_proj.weight"]).view(batch, length, -1, c.head_dim).transpose(1, 2) for n in "qkv"
+                f.linear(h, p[at + f"self_attn.{n}_proj.weight"]).view(batch, length, -1, c.head_dim).transpose(1, 2)
+                for n in "qkv"
             )
             q = self._rope(f.rms_norm(q, (c.head_dim,), p[at + "self_attn.q_norm.weight"], c.norm_eps), pos)
             k = self._rope(f.rms_norm(k, (c.head_dim,), p[at + "self_attn.k_norm.weight"], c.norm_eps), pos)
@@ -90,14 +91,19 @@ class Model:
     def gradients(self, batch: Batch) -> tuple[float, dict[str, np.ndarray]]:
         loss = self.loss(batch)
         loss.backward()
-        return float(loss.detach()), {n: p.grad.numpy() for n, p in self.parameters.items()}
+        return float(loss.detach()), {n: self.torch.as_tensor(p.grad).numpy() for n, p in self.parameters.items()}
 
     def optimizer(self, settings: Optimizer, lr: float, fused: bool = False):
         groups = [
-            {"params": [p for n, p in self.parameters.items() if decays(n) == on], "weight_decay": settings.weight_decay * on}
+            {
+                "params": [p for n, p in self.parameters.items() if decays(n) == on],
+                "weight_decay": settings.weight_decay * on,
+            }
             for on in (True, False)
         ]
-        return self.torch.optim.AdamW(groups, lr=lr, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=fused or None)
+        return self.torch.optim.AdamW(
+            groups, lr=lr, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=fused or None
+        )
 
     def step(self, optimizer, window: Sequence[Batch], max_norm: float, packed: bool = True) -> float:
         """One optimizer step over a window of equally weighted batches; returns the last loss."""
@@ -114,7 +120,9 @@ class Model:
 class Bench:
     """A float32 training step of the oracle, timed: what `cktrack bench train --against torch` runs."""
 
-    def __init__(self, config: Config, weights: Mapping[str, np.ndarray], batch: Batch, threads: int, settings: Optimizer) -> None:
+    def __init__(
+        self, config: Config, weights: Mapping[str, np.ndarray], batch: Batch, threads: int, settings: Optimizer
+    ) -> None:
         set_threads(threads)
         self.model = Model(config, weights, "float32")
         self.optimizer = self.model.optimizer(settings, 1e-3, fused=True)

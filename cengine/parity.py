@@ -77,7 +77,9 @@ def _skipped(name: str, against: str, why: str) -> dict:
     return {"check": name, "against": against, "value": None, "bound": BOUND, "status": "skipped", "why": why}
 
 
-def _gradients(config: Config, rows: int, time: int, seed: int, threads: int | None, torch_missing: str | None) -> list[dict]:
+def _gradients(
+    config: Config, rows: int, time: int, seed: int, threads: int | None, torch_missing: str | None
+) -> list[dict]:
     weights, batch = sample_weights(config, seed), sample_batch(config, rows, time, seed)
     trainer = Trainer(config, rows, time, threads=threads)
     trainer.load(weights)
@@ -88,14 +90,22 @@ def _gradients(config: Config, rows: int, time: int, seed: int, threads: int | N
         errors = {n: distance(trainer.gradient(n), g) for n, g in expected.items()}
         return _check(name, against, {"loss": abs(loss - expected_loss) / abs(expected_loss), **errors}, what)
 
-    checks = [compare("float64 NumPy", *reference.loss_and_gradients(config, weights, batch.ids, batch.targets, batch.pos))]
+    checks = [
+        compare("float64 NumPy", *reference.loss_and_gradients(config, weights, batch.ids, batch.targets, batch.pos))
+    ]
     if torch_missing:
         return [*checks, _skipped(name, "float64 torch", torch_missing)]
     return [*checks, compare("float64 torch", *oracle.Model(config, weights).gradients(batch))]
 
 
-def _updates(config: Config, rows: int, time: int, seed: int, threads: int | None, torch_missing: str | None) -> list[dict]:
-    weights, settings, schedule = sample_weights(config, seed), Optimizer(), Schedule(2e-3, 400, 40)  # a rung's first steps
+def _updates(
+    config: Config, rows: int, time: int, seed: int, threads: int | None, torch_missing: str | None
+) -> list[dict]:
+    weights, settings, schedule = (
+        sample_weights(config, seed),
+        Optimizer(),
+        Schedule(2e-3, 400, 40),
+    )  # a rung's first steps
     windows = [[sample_batch(config, rows, time, seed + 1 + i)] for i in range(STEPS)]
     trainer = Trainer(config, rows, time, settings, threads)
     trainer.load(weights)
@@ -121,7 +131,14 @@ def _updates(config: Config, rows: int, time: int, seed: int, threads: int | Non
     return [*checks, _check(name, "float64 torch", errors, what)]
 
 
-def run(config: Config, rows: int = 2, time: int | None = None, seed: int = 7, threads: int | None = None, torch: bool = True) -> dict:
+def run(
+    config: Config,
+    rows: int = 2,
+    time: int | None = None,
+    seed: int = 7,
+    threads: int | None = None,
+    torch: bool = True,
+) -> dict:
     """Measure parity at a model's shape. `passed` needs every NumPy comparison to have run and held, and no torch one to have failed."""
     length = min(config.ctx, time or 512)
     missing = oracle.available() if torch else "not asked for"
@@ -143,9 +160,14 @@ def run(config: Config, rows: int = 2, time: int | None = None, seed: int = 7, t
 
 def key(config: Config, torch: bool = True) -> str:
     """Hash of all that a report depends on: engine, instruction set, shape, reference and this gate itself."""
-    sources = b"".join((HERE / n).read_bytes() for n in ("reference.py", "parity.py", "oracle.py", "train.py", "model.py", "ir.py", "plan.py", "engine.py"))
+    sources = b"".join(
+        (HERE / n).read_bytes()
+        for n in ("reference.py", "parity.py", "oracle.py", "train.py", "model.py", "ir.py", "plan.py", "engine.py")
+    )
     has_torch = torch and oracle.available() is None
-    what = json.dumps([config.as_dict(), loader.fingerprint(), loader.current(), has_torch, hashlib.sha256(sources).hexdigest()])
+    what = json.dumps(
+        [config.as_dict(), loader.fingerprint(), loader.current(), has_torch, hashlib.sha256(sources).hexdigest()]
+    )
     return hashlib.sha256(what.encode()).hexdigest()
 
 
@@ -168,5 +190,12 @@ def require(report: dict) -> None:
     """Raise ParityError unless the report passed."""
     if report["passed"] is True:
         return
-    bad = [f"{c['check']} against {c['against']}: {c.get('worst')} differs by {c['value']}, bound {c['bound']}" for c in report["checks"] if c["status"] == "fail"]
-    raise ParityError("parity failed, so nothing is trained: " + ("; ".join(bad) or "a comparison with the float64 reference did not run"))
+    bad = [
+        f"{c['check']} against {c['against']}: {c.get('worst')} differs by {c['value']}, bound {c['bound']}"
+        for c in report["checks"]
+        if c["status"] == "fail"
+    ]
+    raise ParityError(
+        "parity failed, so nothing is trained: "
+        + ("; ".join(bad) or "a comparison with the float64 reference did not run")
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cengine.ir import PERSISTENT, Call, Graph, Tensor
 
@@ -55,7 +56,12 @@ class Plan:
         apart = kinds.pop("act", 0) + kinds.pop("scratch", 0)
         shared = [s for s in self.slots.values() if s.first is not None]
         low = min((s.begin for s in shared), default=0)
-        return {**kinds, "shared": 4 * (max((s.end for s in shared), default=0) - low), "shared_if_apart": apart, "arena": self.bytes}
+        return {
+            **kinds,
+            "shared": 4 * (max((s.end for s in shared), default=0) - low),
+            "shared_if_apart": apart,
+            "arena": self.bytes,
+        }
 
 
 def words_of(tensor: Tensor) -> int:
@@ -82,7 +88,10 @@ def place(graph: Graph, calls: Sequence[Call]) -> Plan:
             slots[tensor.name] = Slot(tensor, at, words_of(tensor), None, None)
             at = slots[tensor.name].end + GUARD
     floor = at - GUARD
-    transient = sorted((t for t in graph.tensors.values() if t.name in spans and t.kind not in PERSISTENT), key=lambda t: (-words_of(t), t.name))
+    transient = sorted(
+        (t for t in graph.tensors.values() if t.name in spans and t.kind not in PERSISTENT),
+        key=lambda t: (-words_of(t), t.name),
+    )
     placed: list[Slot] = []
     for tensor in transient:
         first, last = spans[tensor.name]
@@ -111,10 +120,16 @@ def verify(plan: Plan, calls: Sequence[Call]) -> None:
         missing = [name for name in call.args if name not in plan.slots]
         if missing:
             raise ValueError(f"plan: call {call.name} uses {missing}, which have no slot")
-        alive = kept + [plan.slots[n] for n, (first, last) in spans.items() if first <= index <= last and plan.slots[n].first is not None]
+        alive = kept + [
+            plan.slots[n]
+            for n, (first, last) in spans.items()
+            if first <= index <= last and plan.slots[n].first is not None
+        ]
         ordered = sorted(alive, key=lambda s: s.begin)
-        for a, b in zip(ordered, ordered[1:], strict=False):
+        for a, b in pairwise(ordered):
             if a.end > b.begin:
-                raise ValueError(f"plan: {a.tensor.name} [{a.begin},{a.end}) overlaps {b.tensor.name} [{b.begin},{b.end}) at call {index} {call.name}")
+                raise ValueError(
+                    f"plan: {a.tensor.name} [{a.begin},{a.end}) overlaps {b.tensor.name} [{b.begin},{b.end}) at call {index} {call.name}"
+                )
         if ordered and (ordered[0].begin < 0 or max(s.end for s in ordered) > plan.words):
             raise ValueError(f"plan: a slot leaves the arena of {plan.words} words at call {index} {call.name}")

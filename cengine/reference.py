@@ -41,7 +41,9 @@ def _attend(q, k, v, visible, scale):
     return np.matmul(p, v.transpose(0, 2, 1, 3)).transpose(0, 2, 1, 3), p
 
 
-def loss_and_gradients(config: Config, weights: Arrays, ids: np.ndarray, targets: np.ndarray, pos: np.ndarray, scale: float | None = None):
+def loss_and_gradients(
+    config: Config, weights: Arrays, ids: np.ndarray, targets: np.ndarray, pos: np.ndarray, scale: float | None = None
+):
     """(mean loss in nats over valid targets, gradients by parameter name), all float64.
 
     ids, targets, pos: int [B, T]; negative targets are ignored; pos restarts at 0 with each packed row.
@@ -105,7 +107,9 @@ def loss_and_gradients(config: Config, weights: Arrays, ids: np.ndarray, targets
         d_gate, d_up = dm * up * (sig + gate * sig * (1.0 - sig)), dm * gate * sig
         g[p + "mlp.gate_proj.weight"], g[p + "mlp.up_proj.weight"] = outer(d_gate, h2), outer(d_up, h2)
         dh2 = d_gate @ w[p + "mlp.gate_proj.weight"] + d_up @ w[p + "mlp.up_proj.weight"]
-        back, g[p + "post_attention_layernorm.weight"] = _norm_back(dh2, x1, w[p + "post_attention_layernorm.weight"], r1)
+        back, g[p + "post_attention_layernorm.weight"] = _norm_back(
+            dh2, x1, w[p + "post_attention_layernorm.weight"], r1
+        )
         dx1 = dx + back
         g[p + "self_attn.o_proj.weight"] = outer(dx1, o)
         do = (dx1 @ w[p + "self_attn.o_proj.weight"]).reshape(batch, time, heads, size).transpose(0, 2, 1, 3)
@@ -118,8 +122,12 @@ def loss_and_gradients(config: Config, weights: Arrays, ids: np.ndarray, targets
 
         dk = grouped(np.matmul(ds.transpose(0, 1, 3, 2), q.transpose(0, 2, 1, 3)))
         dv = grouped(np.matmul(prob.transpose(0, 1, 3, 2), do))
-        dq0, g[p + "self_attn.q_norm.weight"] = _norm_back(_rotate(dq, -angle), q0, w[p + "self_attn.q_norm.weight"], rq)
-        dk0, g[p + "self_attn.k_norm.weight"] = _norm_back(_rotate(dk, -angle), k0, w[p + "self_attn.k_norm.weight"], rk)
+        dq0, g[p + "self_attn.q_norm.weight"] = _norm_back(
+            _rotate(dq, -angle), q0, w[p + "self_attn.q_norm.weight"], rq
+        )
+        dk0, g[p + "self_attn.k_norm.weight"] = _norm_back(
+            _rotate(dk, -angle), k0, w[p + "self_attn.k_norm.weight"], rk
+        )
         dh = np.zeros_like(h)
         for name, d in (("q", dq0), ("k", dk0), ("v", dv)):
             flat = d.reshape(batch, time, -1)

@@ -45,7 +45,9 @@ class Schedule:
         if self.kind not in ("linear", "cosine", "constant"):
             raise ValueError(f"schedule: got {self.kind!r}; expected linear, cosine or constant")
         if self.steps < 1 or self.warmup < 0 or self.peak <= 0:
-            raise ValueError(f"schedule: steps={self.steps}, warmup={self.warmup}, peak={self.peak}; expected steps >= 1, warmup >= 0, peak > 0")
+            raise ValueError(
+                f"schedule: steps={self.steps}, warmup={self.warmup}, peak={self.peak}; expected steps >= 1, warmup >= 0, peak > 0"
+            )
 
     def at(self, step: int) -> float:
         """Rate of step number `step`, counted from 0."""
@@ -83,7 +85,15 @@ class Step:
 class Trainer:
     """Weights, gradients and moments of a model in one arena, for batches of one shape [rows, time]."""
 
-    def __init__(self, config: Config, rows: int, time: int, optimizer: Optimizer | None = None, threads: int | None = None, pool: Pool | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        rows: int,
+        time: int,
+        optimizer: Optimizer | None = None,
+        threads: int | None = None,
+        pool: Pool | None = None,
+    ) -> None:
         if time > config.ctx:
             raise ValueError(f"trainer: rows of {time} tokens do not fit ctx={config.ctx}")
         self.config, self.rows, self.time, self.optimizer = config, rows, time, optimizer or Optimizer()
@@ -99,12 +109,18 @@ class Trainer:
             shape = config.parameters()[name]
             m, v = (graph.tensor(f"{k}_{name}", shape, "moment").name for k in "mv")
             decay = {"decay": float(decays(name))}
-            update.append(graph.use("adamw", f"{name}.update", decay, p=name, g=pieces[0], m=m, v=v, hyper=hyper.name, total=total.name))
+            update.append(
+                graph.use(
+                    "adamw", f"{name}.update", decay, p=name, g=pieces[0], m=m, v=v, hyper=hyper.name, total=total.name
+                )
+            )
         self.gradients = {name: pieces[0] for name, pieces in parts.items()}
         main = [*graph.calls, *back]
         self.machine = Machine(graph, [*graph.prepare, *main, *clear, *merge, *norm, *update], threads, pool)
         compile_ = self.machine.program
-        self._clear, self._prepare, self._forward, self._main = (compile_(c) for c in (clear, graph.prepare, graph.calls, main))
+        self._clear, self._prepare, self._forward, self._main = (
+            compile_(c) for c in (clear, graph.prepare, graph.calls, main)
+        )
         self._norm, self._update = compile_([*merge, *norm]), compile_(update)
         for name, table in zip(("rope.cos", "rope.sin"), rotary_tables(config), strict=True):
             self.machine.view(name)[:] = table
@@ -120,11 +136,15 @@ class Trainer:
     def moments(self) -> dict[str, np.ndarray]:
         return {f"{k}_{name}": self.machine.view(f"{k}_{name}") for name in self.config.parameters() for k in "mv"}
 
-    def load(self, weights: Mapping[str, np.ndarray], moments: Mapping[str, np.ndarray] | None = None, updates: int = 0) -> None:
+    def load(
+        self, weights: Mapping[str, np.ndarray], moments: Mapping[str, np.ndarray] | None = None, updates: int = 0
+    ) -> None:
         """Set the parameters, and the optimizer's state (zero if not given). Every tensor must be there with its shape."""
         own = self.weights()
         if set(weights) != set(own):
-            raise ValueError(f"weights: missing {sorted(set(own) - set(weights))}, unexpected {sorted(set(weights) - set(own))}")
+            raise ValueError(
+                f"weights: missing {sorted(set(own) - set(weights))}, unexpected {sorted(set(weights) - set(own))}"
+            )
         for name, view in own.items():
             if weights[name].shape != view.shape:
                 raise ValueError(f"weights: {name} has shape {weights[name].shape}; expected {view.shape}")
@@ -146,7 +166,9 @@ class Trainer:
                 raise ValueError(f"batch: {name} has shape {array.shape}; expected {(self.rows, self.time)}")
             self.machine.view(name)[:] = array
         if batch.ids.min() < 0 or max(batch.ids.max(), batch.targets.max()) >= self.config.vocab:
-            raise ValueError(f"batch: token ids must lie in 0..{self.config.vocab - 1}; got {batch.ids.min()}..{max(batch.ids.max(), batch.targets.max())}")
+            raise ValueError(
+                f"batch: token ids must lie in 0..{self.config.vocab - 1}; got {batch.ids.min()}..{max(batch.ids.max(), batch.targets.max())}"
+            )
         if (batch.pos > np.arange(self.time)).any() or batch.pos.min() < 0 or (np.diff(batch.pos, axis=1) > 1).any():
             raise ValueError("batch: pos must restart at 0 with each packed row and count up by one")
 
@@ -160,7 +182,9 @@ class Trainer:
         """Gradients of the mean loss of a window (left in the arena); returns (loss in nats per target, valid targets)."""
         valid = sum(batch.valid() for batch in window)
         if valid == 0:
-            raise ValueError("window: no batch has a valid target, so there is no loss; check the packing and the loss mask")
+            raise ValueError(
+                "window: no batch has a valid target, so there is no loss; check the packing and the loss mask"
+            )
         self.machine.view("loss_scale")[0] = 1.0 / valid
         self.machine.run(self._clear, self.guard)
         total = 0.0
@@ -178,7 +202,9 @@ class Trainer:
         loss, valid = self.accumulate(window)
         norm = math.sqrt(float(self.machine.view("norm.total")[0]))
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise FloatingPointError(f"training diverged at update {self.updates}: loss {loss}, gradient norm {norm}; lower the learning rate")
+            raise FloatingPointError(
+                f"training diverged at update {self.updates}: loss {loss}, gradient norm {norm}; lower the learning rate"
+            )
         o, t = self.optimizer, self.updates + 1
         corrections = 1.0 / (1.0 - o.beta1**t), 1.0 / (1.0 - o.beta2**t)
         self.machine.view("hyper")[:] = (lr, o.beta1, o.beta2, o.eps, o.weight_decay, *corrections, o.max_norm)
@@ -218,7 +244,10 @@ class Stream:
 
     def order(self, epoch: int) -> np.ndarray:
         if self._order is None or self._order[0] != epoch:
-            self._order = (epoch, random.permutation(self.seed, random.stream_of(f"order/{self.name}/{epoch}"), len(self.windows.ids)))
+            self._order = (
+                epoch,
+                random.permutation(self.seed, random.stream_of(f"order/{self.name}/{epoch}"), len(self.windows.ids)),
+            )
         return self._order[1]
 
     def take(self, count: int) -> Batch:
@@ -232,7 +261,9 @@ class Stream:
         return Batch(self.windows.ids[rows], self.windows.targets[rows], self.windows.pos[rows])
 
 
-def fit(trainer: Trainer, stream: Stream, schedule: Schedule, accumulate: int = 1, start: int = 0, stop: int | None = None) -> Iterator[Step]:
+def fit(
+    trainer: Trainer, stream: Stream, schedule: Schedule, accumulate: int = 1, start: int = 0, stop: int | None = None
+) -> Iterator[Step]:
     """Steps start..stop of a stage, one at a time; the caller logs, saves and may stop between any two."""
     for step in range(start, schedule.steps if stop is None else stop):
         yield trainer.step([stream.take(trainer.rows) for _ in range(accumulate)], schedule.at(step))
@@ -248,7 +279,9 @@ def held_out(trainer: Trainer, windows: Batch, text_bytes: int) -> dict[str, flo
         part = [getattr(windows, n)[at : at + trainer.rows] for n in ("ids", "targets", "pos")]
         short = trainer.rows - len(part[0])
         fill = (0, IGNORED, 0)
-        batch = Batch(*(np.concatenate([a, np.full((short, trainer.time), f, np.int32)]) for a, f in zip(part, fill, strict=True)))
+        batch = Batch(
+            *(np.concatenate([a, np.full((short, trainer.time), f, np.int32)]) for a, f in zip(part, fill, strict=True))
+        )
         for row in trainer.losses(batch).astype(np.float64).sum(1):
             total += float(row)
         valid += batch.valid()

@@ -100,7 +100,14 @@ def test_the_reason_for_stopping_is_told(weights):
     assert full.reason == "context" and len(full.ids) == 200 - 190 + 1
 
 
-@pytest.mark.parametrize(("bad", "message"), [([[]], "prompt 0 has 0 tokens"), ([[1], [83]], "prompt 1 has ids outside"), ([[1] * 201], "expected 1 to ctx=200")])
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ([[]], "prompt 0 has 0 tokens"),
+        ([[1], [83]], "prompt 1 has ids outside"),
+        ([[1] * 201], "expected 1 to ctx=200"),
+    ],
+)
 def test_bad_prompts_are_refused(bad, message, weights):
     with pytest.raises(ValueError, match=message):
         Decoder(CONFIG, weights, slots=1).generate(bad, 5, EOS)

@@ -38,7 +38,9 @@ def inputs_of(op: Op, sizes: dict[str, int]) -> dict[str, np.ndarray]:
         if arg.name == "ids":
             values[arg.name] = rng.integers(0, sizes["V"], shape).astype(np.int32)
         elif arg.name == "targets":
-            values[arg.name] = np.where(rng.random(shape) < 0.3, -100, rng.integers(0, sizes["V"], shape)).astype(np.int32)
+            values[arg.name] = np.where(rng.random(shape) < 0.3, -100, rng.integers(0, sizes["V"], shape)).astype(
+                np.int32
+            )
         elif arg.name == "pos":
             starts = rng.random(shape) < 0.1
             starts[:, 0] = True
@@ -65,7 +67,9 @@ def close(got, expected, bound=1e-5):
     assert error <= bound, f"||a-b||/||b|| = {error:.2e}, bound {bound:.0e}"
 
 
-def run_direction(op: Op, kind: str, sizes, given: dict[str, np.ndarray], add: int = 0, before=None) -> dict[str, np.ndarray]:
+def run_direction(
+    op: Op, kind: str, sizes, given: dict[str, np.ndarray], add: int = 0, before=None
+) -> dict[str, np.ndarray]:
     """Run prepare, then one direction, on a machine of its own with guard words; returns what it wrote."""
     graph = Graph()
     kinds = [k for k in ("prepare", kind) if k in op.directions]
@@ -75,7 +79,10 @@ def run_direction(op: Op, kind: str, sizes, given: dict[str, np.ndarray], add: i
                 graph.tensor(arg.name, arg.shape(sizes), "input", arg.dtype)
     names = {n: n for n in graph.tensors}
     attrs = tuple(ATTRS[a] for a in op.attrs)
-    calls: list[Call] = [graph._call("call", op, k, names, sizes, attrs if k != "prepare" else (), add if k == "bwd" else 0) for k in kinds]
+    calls: list[Call] = [
+        graph._call("call", op, k, names, sizes, attrs if k != "prepare" else (), add if k == "bwd" else 0)
+        for k in kinds
+    ]
     machine = Machine(graph, calls, threads=2)
     for name, value in given.items():
         if name in graph.tensors:
@@ -112,7 +119,9 @@ def _gradient_inputs(op, sizes):
 def test_backward_equals_its_reference(op, sizes, isa):
     _, given = _gradient_inputs(op, sizes)
     extra = {"w_shape": (sizes["V"], sizes["C"])} if op.name == "embedding" else {}
-    expected = op.gradient(**wide(given), **{a: ATTRS[a] for a in op.attrs if a in op.gradient.__code__.co_varnames}, **extra)
+    expected = op.gradient(
+        **wide(given), **{a: ATTRS[a] for a in op.attrs if a in op.gradient.__code__.co_varnames}, **extra
+    )
     writes = op.directions["bwd"].writes
     got = run_direction(op, "bwd", sizes, given)
     for arg, value in zip(writes, expected, strict=True):

@@ -31,14 +31,22 @@ def isa(request):
 def test_every_gradient_and_ten_steps_agree_at_training_shape(isa):
     report = parity.run(RUNG)
     parity.require(report)
-    assert {c["check"] for c in report["checks"]} == {"gradients at 2x512", "gradients at 2x127", "10 AdamW steps at 2x128"}
+    assert {c["check"] for c in report["checks"]} == {
+        "gradients at 2x512",
+        "gradients at 2x127",
+        "10 AdamW steps at 2x128",
+    }
     gradients = next(c for c in report["checks"] if c["check"] == "gradients at 2x512")
     assert set(gradients["tensors"]) == {"loss", *RUNG.parameters()}
     assert max(gradients["tensors"].values()) <= 1e-5
 
 
 def test_an_untied_head_and_odd_sizes_agree(isa):
-    parity.require(parity.run(Config(vocab=77, layers=2, d_model=84, d_ff=130, heads=6, kv_heads=3, head_dim=10, ctx=131, tied=False)))
+    parity.require(
+        parity.run(
+            Config(vocab=77, layers=2, d_model=84, d_ff=130, heads=6, kv_heads=3, head_dim=10, ctx=131, tied=False)
+        )
+    )
 
 
 def test_the_reference_agrees_with_finite_differences():
@@ -50,7 +58,10 @@ def test_the_reference_agrees_with_finite_differences():
     rng, h = np.random.default_rng(0), 1e-6
     for name in weights:
         direction = rng.normal(size=weights[name].shape)
-        shifted = [reference.loss_and_gradients(TINY, {**weights, name: weights[name] + s * h * direction}, *where)[0] for s in (1, -1)]
+        shifted = [
+            reference.loss_and_gradients(TINY, {**weights, name: weights[name] + s * h * direction}, *where)[0]
+            for s in (1, -1)
+        ]
         slope = (shifted[0] - shifted[1]) / (2 * h)
         assert slope == pytest.approx(float((gradients[name] * direction).sum()), rel=1e-5, abs=1e-9), name
 
@@ -59,14 +70,32 @@ def test_torch_is_a_second_opinion_or_says_why_not(monkeypatch):
     monkeypatch.setattr(oracle, "available", lambda: "torch is not installed (planted)")
     report = parity.run(TINY)
     torch_checks = [c for c in report["checks"] if "torch" in c["against"]]
-    assert report["passed"] and all(c["status"] == "skipped" and c["value"] is None and "planted" in c["why"] for c in torch_checks)
+    assert report["passed"] and all(
+        c["status"] == "skipped" and c["value"] is None and "planted" in c["why"] for c in torch_checks
+    )
 
 
 MUTANTS = {
-    "attention forgets the softmax term": ("attention.c", "v_mul(v_mul(p, v_sub(v_loadm(dp + j, all), v_set(delta))), v_set(scale))", "v_mul(v_mul(p, v_loadm(dp + j, all)), v_set(scale))"),
-    "attention leaks into the earlier packed row": ("attention.c", "ck_max(0, t - pos[t] - k0), ck_min(width, t - k0 + 1), width, D, scale", "0, ck_min(width, t - k0 + 1), width, D, scale"),
-    "weight gradients lose the last tokens of a chunk": ("linear.c", "ck_min(T - t, CK_CHUNK), dyt", "ck_min(T - t, CK_CHUNK) - 1, dyt"),
-    "norm gain gradients skip a block": ("rmsnorm.c", "for (int64_t k = 0; k < blocks; k++) s +=", "for (int64_t k = 1; k < blocks; k++) s +="),
+    "attention forgets the softmax term": (
+        "attention.c",
+        "v_mul(v_mul(p, v_sub(v_loadm(dp + j, all), v_set(delta))), v_set(scale))",
+        "v_mul(v_mul(p, v_loadm(dp + j, all)), v_set(scale))",
+    ),
+    "attention leaks into the earlier packed row": (
+        "attention.c",
+        "ck_max(0, t - pos[t] - k0), ck_min(width, t - k0 + 1), width, D, scale",
+        "0, ck_min(width, t - k0 + 1), width, D, scale",
+    ),
+    "weight gradients lose the last tokens of a chunk": (
+        "linear.c",
+        "ck_min(T - t, CK_CHUNK), dyt",
+        "ck_min(T - t, CK_CHUNK) - 1, dyt",
+    ),
+    "norm gain gradients skip a block": (
+        "rmsnorm.c",
+        "for (int64_t k = 0; k < blocks; k++) s +=",
+        "for (int64_t k = 1; k < blocks; k++) s +=",
+    ),
 }
 
 
@@ -78,13 +107,19 @@ def mutant_engine(tmp_path_factory):
 
     def build(file: str, old: str, new: str) -> Path:
         tree = tmp_path_factory.mktemp("mutant")
-        shutil.copytree(ROOT / "cengine", tree / "cengine", ignore=shutil.ignore_patterns("*.so", "*.o", "_engine.c", "generated", "__pycache__"))
+        shutil.copytree(
+            ROOT / "cengine",
+            tree / "cengine",
+            ignore=shutil.ignore_patterns("*.so", "*.o", "_engine.c", "generated", "__pycache__"),
+        )
         path = tree / "cengine" / "c" / "ops" / file
         text = path.read_text()
         assert text.count(old) == 1, f"{file}: the text to mutate is gone; update MUTANTS"
         path.write_text(text.replace(old, new))
         environment = {**os.environ, "PYTHONPATH": str(tree), "CFLAGS": "-O1"}
-        subprocess.run([sys.executable, "-m", "cengine.build"], cwd=tree, env=environment, check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "cengine.build"], cwd=tree, env=environment, check=True, capture_output=True
+        )
         return tree
 
     return build
@@ -94,7 +129,13 @@ def mutant_engine(tmp_path_factory):
 def test_a_broken_kernel_is_caught(name, mutant_engine):
     tree = mutant_engine(*MUTANTS[name])
     code = "import json; from cengine import parity; from cengine.model import Config; r = parity.run(Config(vocab=97, layers=1, ctx=512), torch=False); print(json.dumps(r)); parity.require(r)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode != 0 and "ParityError: parity failed, so nothing is trained" in done.stderr
     report = json.loads(done.stdout.splitlines()[0])
     assert report["passed"] is False and any(c["status"] == "fail" and c["worst"] for c in report["checks"])
@@ -127,9 +168,13 @@ def test_the_cache_key_changes_with_shape_engine_and_instruction_set(monkeypatch
 
 def test_initial_weights_come_from_named_streams():
     """A deeper model starts with the same first layers, and each init has the spread it says."""
-    shallow, deep = (initial(Config(vocab=61, layers=n, d_model=32, d_ff=40, heads=4, kv_heads=2, head_dim=8), 9) for n in (1, 3))
+    shallow, deep = (
+        initial(Config(vocab=61, layers=n, d_model=32, d_ff=40, heads=4, kv_heads=2, head_dim=8), 9) for n in (1, 3)
+    )
     assert all((deep[n] == w).all() for n, w in shallow.items())
     normal, xavier = initial(RUNG, 1, "normal", 0.02), initial(RUNG, 1, "xavier_uniform")
     name = "model.layers.0.mlp.gate_proj.weight"
     assert normal[name].std() == pytest.approx(0.02, rel=0.02)
-    assert np.abs(xavier[name]).max() <= np.sqrt(6 / (192 + 384)) and xavier[name].std() == pytest.approx(np.sqrt(2 / (192 + 384)), rel=0.02)
+    assert np.abs(xavier[name]).max() <= np.sqrt(6 / (192 + 384)) and xavier[name].std() == pytest.approx(
+        np.sqrt(2 / (192 + 384)), rel=0.02
+    )
