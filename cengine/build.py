@@ -151,6 +151,8 @@ def main() -> None:
     if "--force" not in sys.argv and is_current():
         print("engine: up to date")
         return
+    for stale in [*HERE.glob("_engine*.so"), *HERE.glob("_engine*.pyd")]:
+        stale.unlink()
     builder().compile(tmpdir=str(HERE.parent), verbose=False)
     print("engine: built")
 

@@ -158,7 +158,7 @@ def reaches(rate: Rate, threshold: float, scope: str) -> Verdict:
 
 def decision(rate: Rate, threshold: float, more: int) -> tuple[Status, str]:
     """The status of a rate, and the end of the sentence that explains it."""
-    sure = f"with {1 - rate.alpha:.0%} confidence"
+    sure = f"with {100 * (1 - rate.alpha):.3g}% confidence"
     if rate.lower_bound >= threshold:
         return Status.PASS, f"so at least {floor(rate.lower_bound)} {sure}; {threshold} was asked"
     if rate.upper_bound < threshold:

@@ -128,7 +128,10 @@ def mutant_engine(tmp_path_factory):
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_kernel_is_caught(name, mutant_engine):
     tree = mutant_engine(*MUTANTS[name])
-    code = "import json; from cengine import parity; from cengine.model import Config; r = parity.run(Config(vocab=97, layers=1, ctx=512), torch=False); print(json.dumps(r)); parity.require(r)"
+    code = (
+        "import json; from cengine import parity; from cengine.model import Config;"
+        "r = parity.run(Config(vocab=97, layers=1, ctx=512), torch=False); print(json.dumps(r)); parity.require(r)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tree,

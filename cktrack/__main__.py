@@ -1,0 +1,5 @@
+"""`python -m cktrack` is `cktrack`."""
+
+from cktrack.cli import main
+
+main()

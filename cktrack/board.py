@@ -1,0 +1,104 @@
+"""The scoreboard of a run: every rate with its count and exact interval, as metrics, as rows and as the note of the run page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from experiments.run import Outcome
+from promotion import Matrix, Rate, measure
+
+HEADLINE = ("exact", "renderable", "materialized", "truncation")
+
+
+def rates(matrix: Matrix) -> dict[str, dict[str, Rate]]:
+    """scope -> metric -> rate; scopes are all, held_out, ood, split/X and family/X."""
+    return measure(matrix)
+
+
+def metrics(board: Mapping[str, Mapping[str, Rate]]) -> dict[str, float]:
+    """Flat metric names: `exact`, `exact.split.unseen_target`, `exact.family.timeline`, with `.n` and `.low` for the headline ones."""
+    found: dict[str, float] = {}
+    for scope, row in board.items():
+        where = "" if scope == "all" else "." + scope.replace("/", ".")
+        for name, rate in row.items():
+            if rate.value is None:
+                continue  # nothing was asked in this scope: no number
+            found[f"{name}{where}"] = rate.value
+            if name in HEADLINE:
+                found[f"{name}_n{where}"] = float(rate.n)
+                found[f"{name}_low{where}"] = rate.interval[0]
+    return found
+
+
+def rows(board: Mapping[str, Mapping[str, Rate]]) -> list[dict]:
+    """One row per scope and metric, for a table artifact."""
+    return [
+        {
+            "scope": scope, "metric": name, "value": r.value, "k": r.k, "n": r.n, "n_effective": r.n_effective,
+            "low": r.interval[0], "high": r.interval[1], "confidence": 1 - r.alpha,
+        }
+        for scope, row in board.items()
+        for name, r in row.items()
+    ]  # fmt: skip
+
+
+def percent(rate: Rate) -> str:
+    """Value, count and exact two-sided 95 % interval: `100.0 % of 320 (98.9-100.0)`."""
+    if rate.value is None:
+        return "not asked"
+    low, high = rate.interval
+    return f"{rate.value:.1%} of {rate.n} ({low:.1%}-{high:.1%})"
+
+
+def table(board: Mapping[str, Mapping[str, Rate]], names: Sequence[str] = HEADLINE) -> list[str]:
+    """Markdown lines: scopes down, headline metrics across."""
+    lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    return lines + [f"| {scope} | " + " | ".join(percent(row[n]) for n in names) + " |" for scope, row in board.items()]
+
+
+def note(outcome: Outcome, board: Mapping[str, Mapping[str, Rate]], label: str, hypothesis: str) -> str:
+    """The text of the run page."""
+    failures = Counter(o.failure for o in outcome.outputs)
+    misses = ", ".join(f"{n} {k}" for k, n in failures.most_common() if k != "exact") or "none"
+    splits = list(outcome.contract["splits"])
+    lines = [
+        f"# {label}",
+        "",
+        hypothesis,
+        "",
+        "Raw outputs, scored as they came. 95 % exact intervals in parentheses.",
+        "",
+    ]
+    lines += [
+        *table(board),
+        "",
+        f"Misses by class: {misses}.",
+        "",
+        "## Baselines (exact)",
+        "",
+        "| | " + " | ".join(splits) + " |",
+    ]
+    lines += ["|---" * (len(splits) + 1) + "|"]
+    for name, cells in outcome.baselines.items():
+        lines.append(f"| {name} | " + " | ".join(f"{cells[s]['k'] / cells[s]['n']:.1%}" for s in splits) + " |")
+    parity = outcome.parity
+    checks = [
+        f"{c['check']} against {c['against']}: "
+        + (f"{c['value']:.1e}" if c["value"] is not None else f"not measured ({c['why']})")
+        for c in parity["checks"]
+    ]
+    lines += [
+        "",
+        "## Proofs",
+        "",
+        f"Parity {'passed' if parity['passed'] else 'FAILED'}{' (cached)' if parity['cached'] else ''}, bound 1e-5.",
+    ]
+    lines += [f"- {c}" for c in checks]
+    lines += [
+        f"- split {c['split']}: {c['overlaps']} of {c['compared']} cases have a trained {c['holds_out']}"
+        for c in outcome.proof["claims"]
+    ]
+    m = outcome.measures
+    lines += ["", f"{m['processed_tokens']:,.0f} processed tokens, {m['training_seconds']:.0f} s of training."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,209 @@
+"""What a finished run leaves in MLflow: final metrics, tables, pictures, the note, the logged model and its registered version."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import LoggedModelOutput, Metric
+
+from cengine import checkpoint
+from cktrack import board, judge
+from cktrack.recorder import MlflowRecorder
+from cktrack.store import Store, set_tags
+from experiments import compiler
+from experiments.ladder import Selected
+from experiments.probes.contract import content_of
+from experiments.run import Outcome, Output
+from promotion import recompute
+
+ROOT = Path(__file__).resolve().parent.parent
+SHOWN = 36  # hits whose pictures are logged, besides every miss
+PICTURE_WIDTH = 720  # pixels
+
+
+def publish(
+    store: Store, recorder: MlflowRecorder, selected: Selected, outcome: Outcome, register: bool = True
+) -> dict:
+    """Log everything and register the checkpoint under its contract's name. Returns what a caller prints: version, rates."""
+    run_id, name = recorder.run_id, selected.spec.name
+    model_id = log_model(store, run_id, selected, outcome)
+    files = checkpoint.read(outcome.checkpoint)
+    parameters = len(checkpoint.load(outcome.checkpoint).config.parameters())
+    version = register_model(name, model_id, selected, outcome) if register else "unregistered"
+    evidence = judge.evidence_of(
+        outcome, name, version, run_id, hashlib.sha256(files["model.safetensors"]).hexdigest(), parameters
+    )
+    matrix = recompute(evidence, judge.contract_of(outcome.contract), judge.scorer_of(outcome.contract))
+    rates = board.rates(matrix)
+
+    (outcome.folder / "evidence.json").write_text(evidence.sealed())
+    (outcome.folder / "scoreboard.json").write_text(json.dumps(board.rows(rates), indent=1) + "\n")
+    for path in ("evidence.json", "contract.json", "splits.json", "parity.json"):
+        recorder.artifact(outcome.folder / path, "evidence")
+    for path in ("scoreboard.json", "outputs.jsonl", "baselines.json", "hashes.json"):
+        recorder.artifact(outcome.folder / path, "probes")
+    recorder.artifact(outcome.folder / "tokenizer", "tokenizer")
+    recorder.artifact(outcome.folder / "plan.json", "engine")
+    log_metrics(store, run_id, model_id, outcome, rates)
+    log_tables(store, run_id, outcome)
+    log_pictures(recorder, outcome)
+    set_tags(
+        store,
+        run_id,
+        {"mlflow.note.content": board.note(outcome, rates, selected.label, selected.rung.hypothesis)[:7900]},
+    )
+    if register:
+        tag_version(store, name, version, outcome, evidence.digest)
+    return {"model": name, "version": version, "model_id": model_id, "rates": rates, "evidence": evidence.digest}
+
+
+def log_model(store: Store, run_id: str, selected: Selected, outcome: Outcome) -> str:
+    """The checkpoint as a logged model that can be served; returns its id."""
+    step = int(outcome.measures["optimizer_steps"])
+    experiment = store.client.get_run(run_id).info.experiment_id
+    params = {
+        "rung": selected.label,
+        "weights_sha256": outcome.hashes["weights"],
+        "contract_sha256": outcome.hashes["contract"],
+    }
+    logged = store.client.create_logged_model(
+        experiment, f"{selected.spec.name}-{selected.name}", run_id, {"cktrack.rung": selected.label}, params, "scene"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow.pyfunc.log_model(
+            name=f"{selected.spec.name}-{selected.name}",
+            model_id=logged.model_id,
+            python_model=str(ROOT / "cktrack" / "serving.py"),
+            artifacts={"checkpoint": str(outcome.checkpoint)},
+            code_paths=_code(Path(folder)),
+            pip_requirements=[
+                f"mlflow=={mlflow.__version__}",
+                "numpy",
+                "cffi",
+                "tokenizers",
+                "safetensors",
+                "pydantic",
+                "pyyaml",
+                "defusedxml",
+                "cairosvg",
+            ],
+            input_example=[outcome.contract["cases"][0]["prompt"]],
+            step=step,
+        )
+    store.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step)])
+    status = str(store.client.get_logged_model(logged.model_id).status)
+    if status != "READY":
+        raise RuntimeError(f"model {logged.model_id} is {status}, not READY; the artifact store did not take it")
+    return str(logged.model_id)
+
+
+def _code(folder: Path) -> list[str]:
+    """The packages that serving needs, with the compiled engine and without its sources' build products."""
+    leave = shutil.ignore_patterns("__pycache__", "generated", "*.o", "_engine.c", "cases", "*.pyc")
+    for package in ("cengine", "experiments"):
+        shutil.copytree(ROOT / package, folder / package, ignore=leave)
+    return [str(folder / p) for p in ("cengine", "experiments")]
+
+
+def register_model(name: str, model_id: str, selected: Selected, outcome: Outcome) -> str:
+    """A new version of the contract's registered model, as text."""
+    tags = {"cktrack.rung": selected.label, "cktrack.contract": outcome.hashes["contract"], "gate.status": "not judged"}
+    return str(mlflow.register_model(f"models:/{model_id}", name, tags=tags).version)
+
+
+def tag_version(store: Store, name: str, version: str, outcome: Outcome, evidence: str) -> None:
+    tags = {"weights_sha256": outcome.hashes["weights"], "evidence": evidence, "identity": outcome.hashes["identity"]}
+    for key, value in tags.items():
+        store.client.set_model_version_tag(name, version, f"cktrack.{key}", value)
+
+
+def log_metrics(store: Store, run_id: str, model_id: str, outcome: Outcome, rates: Mapping) -> None:
+    """Final numbers at the last step, linked to the model and to the contract they were measured on."""
+    step, now = int(outcome.measures["optimizer_steps"]), int(time.time() * 1000)
+    values = {**board.metrics(rates), **outcome.measures}
+    for name, splits in outcome.baselines.items():
+        values |= {f"baseline.{name}.{s}": cell["k"] / cell["n"] for s, cell in splits.items()}
+    contract = {
+        "dataset_name": f"{outcome.contract['contract']} contract",
+        "dataset_digest": outcome.hashes["contract"][:36],
+    }
+    points = [Metric(k, float(v), now, step, model_id=model_id, run_id=run_id, **contract) for k, v in values.items()]
+    for at in range(0, len(points), 500):
+        store.client.log_batch(run_id, metrics=points[at : at + 500])
+
+
+def log_tables(store: Store, run_id: str, outcome: Outcome) -> None:
+    """Every raw output with its scores; and a picture table for Runs > Artifact evaluation, the case in the first column."""
+    rows = outcome.outputs
+    store.client.log_table(
+        run_id,
+        {
+            "case": [o.case["id"] for o in rows],
+            "split": [o.case["split"] for o in rows],
+            "family": [o.case["family"] for o in rows],
+            "prompt": [o.case["prompt"] for o in rows],
+            "expected": [o.case["expected"] for o in rows],
+            "raw": [o.raw for o in rows],
+            "stop": [o.stop for o in rows],
+            "failure": [o.failure for o in rows],
+            **{n: [getattr(o.score, n) for o in rows] for n in ("exact", "renderable", "materialized", "truncated")},
+        },
+        "probes/outputs.json",
+    )
+    shown = chosen(rows)
+    store.client.log_table(
+        run_id,
+        {
+            "case": [o.case["id"] for o in shown],
+            "prompt": [o.case["prompt"] for o in shown],
+            "got": [_image(o.score.svg) for o in shown],
+            "expected": [_image(expected_svg(outcome.contract, o.case)) for o in shown],
+            "failure": [o.failure for o in shown],
+        },
+        "probes/pictures.json",
+    )
+
+
+def chosen(rows: list[Output]) -> list[Output]:
+    """Up to SHOWN misses, then hits evenly over the contract."""
+    misses, hits = [o for o in rows if not o.score.exact][:SHOWN], [o for o in rows if o.score.exact]
+    return misses + hits[:: max(1, len(hits) // SHOWN)][:SHOWN]
+
+
+def expected_svg(contract: dict, case: dict) -> str:
+    return compiler.compile_text(contract["surface"], case["expected"], content_of(contract, case)).svg
+
+
+def _image(svg: str | None) -> mlflow.Image:
+    """The picture, or an empty one where nothing could be drawn."""
+    from PIL import Image
+
+    if svg is None:
+        return mlflow.Image(Image.new("RGB", (PICTURE_WIDTH, 80), "#777777"))
+    return mlflow.Image(Image.open(io.BytesIO(compiler.png(svg, PICTURE_WIDTH))).convert("RGB"))
+
+
+def log_pictures(recorder: MlflowRecorder, outcome: Outcome) -> None:
+    """SVG and PNG files: every miss with what was expected beside it, and a choice of hits."""
+    folder = outcome.folder / "pictures"
+    folder.mkdir()
+    for output in chosen(outcome.outputs):
+        name = output.case["id"]
+        pictures = {"got": output.score.svg}
+        if not output.score.exact:
+            pictures["expected"] = expected_svg(outcome.contract, output.case)
+        for kind, svg in pictures.items():
+            if svg is not None:
+                (folder / f"{name}.{kind}.svg").write_text(svg)
+                (folder / f"{name}.{kind}.png").write_bytes(compiler.png(svg, PICTURE_WIDTH))
+            else:
+                (folder / f"{name}.{kind}.txt").write_text(f"{output.score.problem}\n\n{output.raw}\n")
+    recorder.artifact(folder, "pictures")

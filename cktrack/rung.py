@@ -1,0 +1,108 @@
+"""Run a rung of the ladder as one MLflow run: the whole main job behind `cktrack rung run` and `mlflow run`."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from cengine import loader
+from cktrack import home
+from cktrack.publish import publish
+from cktrack.recorder import MlflowRecorder
+from cktrack.store import IDENTITY, Store, run
+from experiments import ladder
+from experiments.ladder import Selected
+from experiments.run import Options, execute, identity
+
+
+@dataclass(frozen=True)
+class Result:
+    """What happened: the MLflow run, the registered version, whether an earlier equal run was found instead."""
+
+    run_id: str
+    model: str
+    version: str
+    folder: str
+    reused: bool
+    rates: dict
+
+
+def git_commit() -> str:
+    """The commit of the source tree, `+` behind it if the tree differs from it; `unknown` outside of git."""
+    root = Path(__file__).resolve().parent.parent
+
+    def ask(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=True
+        ).stdout.strip()
+
+    try:
+        return ask("rev-parse", "HEAD") + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def find_equal(store: Store, selected: Selected, options: Options) -> Result | None:
+    """A finished run with the same identity and a registered version: the same bits would come out again."""
+    experiment = store.client.get_experiment_by_name(selected.spec.name)
+    if experiment is None:
+        return None
+    query = f"attributes.status = 'FINISHED' AND tags.`{IDENTITY}` = '{identity(selected, options)}'"
+    for found in store.client.search_runs([experiment.experiment_id], query, order_by=["attributes.start_time DESC"]):
+        tags = found.data.tags
+        if tags.get("logging.complete") == "true" and tags.get("cktrack.version"):
+            return Result(
+                found.info.run_id, selected.spec.name, tags["cktrack.version"], tags.get("cktrack.folder", ""), True, {}
+            )
+    return None
+
+
+def run_rung(store: Store, label: str, options: Options, console: Console, force: bool = False) -> Result:
+    """Train, probe, log and register a rung. An equal finished run is returned instead, unless forced."""
+    selected = ladder.select(label)
+    earlier = None if force else find_equal(store, selected, options)
+    if earlier:
+        console.print(
+            f"{label}: run {earlier.run_id} has the same data, settings, seed and engine, so it would give the same bits; "
+            "reused (--force trains anyway)"
+        )
+        return earlier
+    tags = {
+        IDENTITY: identity(selected, options),
+        "cktrack.rung": label,
+        "git.commit": git_commit(),
+        "machine.cpu": _cpu(),
+        "engine.instruction_sets": ",".join(loader.available()),
+    }
+    with run(store, selected.spec.name, label, tags) as run_id:
+        recorder = MlflowRecorder(store, run_id, console)
+        recorder.say(f"run {run_id} in experiment {selected.spec.name}")
+        try:
+            outcome = execute(selected, home.runs() / run_id, recorder, options)
+            recorder.params({f"sha256.{k}": v for k, v in outcome.hashes.items()})
+            published = publish(store, recorder, selected, outcome)
+        finally:
+            complete = recorder.close()
+        recorder.tags(
+            {
+                "logging.complete": str(complete).lower(),
+                "cktrack.version": published["version"],
+                "cktrack.folder": str(outcome.folder),
+            }
+        )
+    return Result(run_id, published["model"], published["version"], str(outcome.folder), False, published["rates"])
+
+
+def _cpu() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,252 @@
+"""From a spec to rows: which scenes exist, which are held out, how they are asked for, and how often.
+
+Targets are drawn by the project's counter-based generator, so the same seed gives the same bytes. What is held out is decided on
+targets, before any prompt is written; the proof that it stayed out is `split.py`'s, made on the finished rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+
+from cengine import random
+from experiments import case as library
+from experiments import families, prompt, surfaces
+from experiments.ladder import Selected, Spec
+from experiments.scene import Scene
+from experiments.style import BUNDLE_PAIRS, DENSITIES, PAIRS, THEMES, Style, grid
+
+AXES = ("theme", "density", "background")  # of a form's style combination; the tone varies inside it
+
+
+@dataclass(frozen=True)
+class Target:
+    """One scene to be said: its output text, and the case whose content it is drawn with. `item` is what styles are held out from."""
+
+    item: str
+    case: str
+    scene: Scene
+    text: str
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Targets by what training may see of them. `dev` gives the held-out loss and is never scored."""
+
+    trained: tuple[Target, ...]
+    unseen: tuple[Target, ...]
+    recombined: tuple[Target, ...]
+    dev: tuple[Target, ...]
+
+    def of(self, name: str) -> tuple[Target, ...]:
+        return {"trained": self.trained, "unseen": self.unseen, "recombined": self.recombined}[name]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training or probing example as it lies on disk, with its labels."""
+
+    prompt: str
+    output: str
+    split: str
+    surface: str
+    family: str
+    form: str
+    case: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.prompt} {self.output}"
+
+
+def shuffled(seed: int, name: str, items: Sequence) -> list:
+    return [items[int(i)] for i in random.permutation(seed, random.stream_of(f"corpus/{name}"), len(items))]
+
+
+def pools(spec: Spec, seed: int = 42) -> Pools:
+    """Every target of a spec, sorted into pools."""
+    return {"cases": _case_pools, "forms": _form_pools}[spec.targets.kind](spec, seed)
+
+
+def _target(spec: Spec, item: str, case: str, scene: Scene) -> Target:
+    return Target(item, case, scene, surfaces.load(spec.surface).format(scene))
+
+
+def _styles(spec: Spec) -> list[Style]:
+    pairs = {"taught": PAIRS, "bundle": BUNDLE_PAIRS}[spec.targets.pairs]
+    return list(grid(pairs, DENSITIES, spec.targets.backgrounds))
+
+
+# ------------------------------------------------------------------------------------------------- every case in every style
+
+
+def _case_pools(spec: Spec, seed: int) -> Pools:
+    rule, styles = spec.targets, _styles(spec)
+    never = _spread(shuffled(seed, "never", styles), rule.never)
+    trained, unseen, dev = [], [], []
+    for family in spec.families:
+        for case in library.every(family, spec.surface):
+            held = _hold_out(seed, case.id, [s for s in styles if s not in never], rule.per_item + rule.dev)
+            for style in styles:
+                target = _target(spec, case.id, case.id, case.scene(style))
+                if style in never or style in held[rule.dev :]:
+                    unseen.append(target)
+                elif style in held:
+                    dev.append(target)
+                else:
+                    trained.append(target)
+    return Pools(tuple(trained), tuple(unseen), (), tuple(dev))
+
+
+def _spread(styles: Sequence[Style], count: int) -> list[Style]:
+    """`count` styles of different theme-tone pairs, the densities evenly among them."""
+    taken: list[Style] = []
+    for style in styles:
+        per_density = Counter(s.density for s in taken)
+        if (
+            len(taken) < count
+            and (style.theme, style.tone) not in {(s.theme, s.tone) for s in taken}
+            and per_density[style.density] < -(-count // 3)
+        ):
+            taken.append(style)
+    if len(taken) < count:
+        raise ValueError(
+            f"targets: never={count} style combinations cannot be spread over {len(styles)} styles; ask for fewer"
+        )
+    return taken
+
+
+def _hold_out(seed: int, name: str, styles: Sequence[Style], count: int) -> list[Style]:
+    """`count` styles whose removal leaves every theme, tone, density and background seen with this item."""
+    for attempt in range(100):
+        order = shuffled(seed, f"hold/{name}/{attempt}", styles)
+        held, kept = order[:count], order[count:]
+        if all({getattr(s, axis) for s in kept} == {getattr(s, axis) for s in styles} for axis in (*AXES, "tone")):
+            return held
+    raise ValueError(
+        f"targets: holding out {count} of {len(styles)} styles of {name} leaves some value unseen; hold out fewer"
+    )
+
+
+# ------------------------------------------------------------------------------------------------- every form in styles and counts
+
+
+def _form_pools(spec: Spec, seed: int) -> Pools:
+    trained, unseen, recombined, dev = [], [], [], []
+    for family in spec.families:
+        for form in families.load(family).forms:
+            held = _held_combinations(spec, seed, form)
+            drawn = list(_draw(spec, seed, family, form))
+            outside = [t for t in drawn if _combination(t.scene.style) in held]
+            inside = shuffled(seed, f"inside/{form}", [t for t in drawn if _combination(t.scene.style) not in held])
+            cut = spec.targets.per_item, spec.targets.per_item + spec.targets.dev
+            unseen += inside[: cut[0]]
+            dev += inside[cut[0] : cut[1]]
+            trained += inside[cut[1] :]
+            recombined += outside
+    return Pools(tuple(trained), tuple(unseen), tuple(recombined), tuple(dev))
+
+
+def _combination(style: Style) -> tuple[str, ...]:
+    return tuple(getattr(style, axis) for axis in AXES)
+
+
+def _held_combinations(spec: Spec, seed: int, form: str) -> set[tuple[str, ...]]:
+    """Combinations of theme x density x background never trained with a form; every pair of their values still is."""
+    every = list(product(THEMES, DENSITIES, spec.targets.backgrounds))
+    wanted = round(spec.targets.combinations * len(every))
+    held: set[tuple[str, ...]] = set()
+    for combination in shuffled(seed, f"combination/{form}", every):
+        kept = [c for c in every if c not in held and c != combination]
+        covered = all(
+            any(c[i] == combination[i] and c[j] == combination[j] for c in kept) for i, j in ((0, 1), (0, 2), (1, 2))
+        )
+        if len(held) < wanted and covered:
+            held.add(combination)
+    if len(held) < wanted:
+        raise ValueError(
+            f"targets: combinations={spec.targets.combinations} of {form} cannot be held out with every pair still seen; ask for less"
+        )
+    return held
+
+
+def _draw(spec: Spec, seed: int, family: str, form: str) -> Iterator[Target]:
+    """Every style, each with `counts` legal counts drawn for it, and a case that has content for them."""
+    legal = families.load(family).forms[form].legal()
+    for style in _styles(spec):
+        name = f"{form}/{style.theme}/{style.tone}/{style.density}/{style.background}"
+        for counts in islice(shuffled(seed, f"counts/{name}", legal), spec.targets.counts):
+            case = _case_for(seed, f"{name}/{counts}", family, form)
+            yield _target(spec, form, case, families.load(family).lower(form, counts, style))
+
+
+def _case_for(seed: int, name: str, family: str, form: str) -> str:
+    able = [c.id for c in library.every(family, "bundle") if c.form == form]
+    if not able:
+        raise ValueError(f"family {family}: no case of form {form}; add one to families/{family}/cases/")
+    return shuffled(seed, f"case/{name}", able)[0]
+
+
+# ------------------------------------------------------------------------------------------------- rows
+
+
+def _row(spec: Spec, target: Target, split: str, surface: str, number: int) -> Row:
+    asked = prompt.write(surface, number, target.scene, spec.surface)
+    return Row(asked, target.text, split, surface, target.scene.family, target.scene.form, target.case)
+
+
+def stage_rows(selected: Selected, stage: str, targets: Pools) -> list[Row]:
+    """Training rows of a stage: for each trained target, `weight` rows of each surface of the mixture, templates in turn."""
+    mixture = selected.rung.mixture[stage]
+    return [
+        _row(selected.spec, target, stage, surface, number + turn)
+        for number, target in enumerate(targets.trained)
+        for surface, weight in mixture.items()
+        for turn in range(weight)
+    ]
+
+
+def dev_rows(spec: Spec, targets: Pools) -> list[Row]:
+    """Held-out rows for the loss: unseen targets, asked with plain tags."""
+    return [_row(spec, target, "dev", "tags", 0) for target in targets.dev]
+
+
+def probe_rows(spec: Spec, targets: Pools, seed: int = 42) -> list[Row]:
+    """The rows of every split: its pool in a drawn order, items in turn so that none is missing, surfaces and templates in turn."""
+    found = []
+    for name, split in spec.splits.items():
+        chosen = _in_turn(shuffled(seed, f"split/{name}", targets.of(split.targets)))[: split.cases]
+        if len(chosen) < split.cases:
+            raise ValueError(
+                f"split {name}: asks for {split.cases} cases, but only {len(chosen)} targets are in the pool {split.targets!r}"
+            )
+        where = {t.text: i for i, t in enumerate(targets.trained)} if split.kind == "seen" else {}
+        for number, target in enumerate(chosen):
+            surface = split.surfaces[number % len(split.surfaces)]
+            found.append(_row(spec, target, name, surface, where.get(target.text, number)))
+    return found
+
+
+def _in_turn(targets: Sequence[Target]) -> list[Target]:
+    """Round-robin over families, and inside a family over items, so that the first n of them are balanced."""
+
+    def turns(queues: dict[str, list[Target]]) -> list[Target]:
+        rounds = max((len(q) for q in queues.values()), default=0)
+        return [q[i] for i in range(rounds) for q in queues.values() if i < len(q)]
+
+    def grouped(rows: Sequence[Target], key) -> dict[str, list[Target]]:
+        queues: dict[str, list[Target]] = {}
+        for row in sorted(rows, key=key):
+            queues.setdefault(key(row), []).append(row)
+        return queues
+
+    by_family = grouped(targets, lambda t: t.scene.family)
+    return turns({family: turns(grouped(rows, lambda t: t.item)) for family, rows in by_family.items()})
+
+
+def realised(rows: Sequence[Row]) -> dict[str, float]:
+    """Share of each prompt surface among the rows."""
+    counts = Counter(r.surface for r in rows)
+    return {name: count / len(rows) for name, count in sorted(counts.items())}

@@ -1,0 +1,67 @@
+"""What went wrong in a miss: one class for each, the first that applies, and the tags that differ.
+
+Order: truncation (ended by the budget or the context), spill (right up to the first closing tag, then more), syntax (does not parse),
+family, form, topic, style, counts, structure (other components), refs (a reference or id differs), undrawable (parses and equals the
+expected tags, but does not compile), unknown.
+"""
+
+from __future__ import annotations
+
+from experiments import surfaces
+from experiments.probes.score import Score
+from experiments.split import fold, tags
+from experiments.tag import SurfaceError
+
+CLASSES = (
+    "exact",
+    "truncation",
+    "spill",
+    "syntax",
+    "family",
+    "form",
+    "topic",
+    "style",
+    "counts",
+    "structure",
+    "refs",
+    "undrawable",
+    "unknown",
+)
+STYLE = ("theme", "tone", "density", "background")
+
+
+def classify(contract: dict, case: dict, raw: str, score: Score) -> str:
+    """The class of one scored output."""
+    if score.exact:
+        return "exact"
+    if score.truncated:
+        return "truncation"
+    if score.first_block_exact:
+        return "spill"
+    surface = surfaces.load(contract["surface"])
+    try:
+        got = surface.parse(raw.strip())
+    except SurfaceError:
+        return "syntax"
+    expected = surface.parse(case["expected"])
+    if got.family != expected.family:
+        return "family"
+    if got.form != expected.form:
+        return "form"
+    if got.topic != expected.topic:
+        return "topic"
+    if got.style != expected.style:
+        return "style"
+    if got.counts != expected.counts:
+        return "counts"
+    if [c.kind for c in got.components] != [c.kind for c in expected.components]:
+        return "structure"
+    if got.components != expected.components:
+        return "refs"
+    return "undrawable" if not score.renderable else "unknown"
+
+
+def differing(case: dict, raw: str) -> list[str]:
+    """Names of the tags whose first values differ between output and expected output."""
+    got, expected = tags(fold(raw)), tags(case["expected"])
+    return sorted(n for n in set(got) | set(expected) if got.get(n) != expected.get(n))

@@ -1,0 +1,75 @@
+"""The probe contract: the frozen, hashed list of prompts with expected outputs that scores every rung of a spec.
+
+Plain data that holds all it takes to score an output again: prompts, expected texts, the content each scene is drawn with, the hash
+of the expected picture. It depends on the spec and its seed, never on a rung, so that rungs and champions are scored alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from experiments import case as library
+from experiments import compiler
+from experiments.corpus import Pools, Row, probe_rows
+from experiments.ladder import Spec, digest
+from experiments.split import Claim
+
+BUDGET = 1.5  # new tokens allowed: this times the longest expected output, plus MARGIN
+MARGIN = 16
+
+
+def build(spec: Spec, targets: Pools, seed: int = 42) -> dict:
+    """The contract of a spec. Every expected output is compiled once: what cannot be drawn cannot be asked for."""
+    rows = probe_rows(spec, targets, seed)
+    asked = {(r.family, r.case) for r in rows}
+    contents = {(c.family, c.id): dict(c.content) for c in library.every() if (c.family, c.id) in asked}
+    return {
+        "contract": spec.name,
+        "surface": spec.surface,
+        "seed": seed,
+        "decode": {"temperature": 0.0, "budget_ratio": BUDGET, "budget_margin": MARGIN},
+        "splits": {
+            n: {"kind": s.kind, "holds_out": list(s.holds_out), "combination": list(s.combination)}
+            for n, s in spec.splits.items()
+        },
+        "contents": {f"{family}/{case}": content for (family, case), content in sorted(contents.items())},
+        "cases": [_case(spec, number, row, contents[row.family, row.case]) for number, row in enumerate(rows, 1)],
+    }
+
+
+def _case(spec: Spec, number: int, row: Row, content: dict) -> dict:
+    picture = compiler.compile_text(spec.surface, row.output, content)
+    return {
+        "id": f"{row.split}-{number:04d}",
+        "split": row.split,
+        "surface": row.surface,
+        "family": row.family,
+        "form": row.form,
+        "case": row.case,
+        "prompt": row.prompt,
+        "expected": row.output,
+        "svg_sha256": hashlib.sha256(compiler.canonical(picture.svg).encode()).hexdigest(),
+    }
+
+
+def sha256(contract: dict) -> str:
+    return digest(contract)
+
+
+def claims(contract: dict) -> list[Claim]:
+    """What each split of a contract claims to hold out, for `split.prove`."""
+    return [
+        Claim(name, "prompt" in s["holds_out"], "target" in s["holds_out"], tuple(s["combination"]))
+        for name, s in contract["splits"].items()
+        if s["holds_out"]
+    ]
+
+
+def content_of(contract: dict, case: dict) -> dict:
+    return contract["contents"][f"{case['family']}/{case['case']}"]
+
+
+def budget(contract: dict, expected_tokens: Sequence[int]) -> int:
+    """New tokens that decoding may use."""
+    return int(max(expected_tokens) * contract["decode"]["budget_ratio"]) + contract["decode"]["budget_margin"]

@@ -1,0 +1,107 @@
+"""The score of one raw output: the four headline metrics and the stage metrics, as the contract defines them.
+
+The raw text is scored as it came, up to the end token; nothing is cleaned, repaired or cut. A score needs the contract alone (and the
+compiler), so that whoever holds the stored outputs can score them again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from experiments import compiler, surfaces
+from experiments.compiler import CompileError, canonical
+from experiments.probes.contract import content_of
+from experiments.split import fold, tags
+from experiments.tag import SurfaceError
+
+ANY_TAG = re.compile(r"\[[^\[\]\s]*\]")
+RENAMED = {"layout": "family"}  # a prompt tag that the bundle surface answers under another name
+
+
+@dataclass(frozen=True)
+class Score:
+    """One case. `svg` is the drawn picture or None; `problem` says why there is none."""
+
+    exact: bool
+    renderable: bool
+    materialized: bool
+    truncated: bool
+    clean_stop: bool
+    prefix_ok: bool
+    adherent: bool
+    first_block_exact: bool
+    svg: str | None
+    problem: str | None
+
+    def bools(self) -> dict[str, bool]:
+        names = (
+            "exact",
+            "renderable",
+            "materialized",
+            "truncated",
+            "clean_stop",
+            "prefix_ok",
+            "adherent",
+            "first_block_exact",
+        )
+        return {n: bool(getattr(self, n)) for n in names}
+
+
+def markers(surface: str) -> tuple[str, str]:
+    """The opening and closing tag of a surface's texts."""
+    name = surfaces.load(surface).MARKER
+    return f"[{name}]", f"[/{name}]"
+
+
+def score(contract: dict, case: dict, raw: str, stop: str) -> Score:
+    """Score a raw output (decoded up to, without, the end token) that ended for the reason `stop`: eos, budget or context."""
+    opening, closing = markers(contract["surface"])
+    text, expected = fold(raw), fold(case["expected"])
+    svg, problem = _draw(contract, case, raw)
+    first_block = text[: text.find(closing) + len(closing)] if closing in text else text
+    return Score(
+        exact=stop == "eos" and text == expected,
+        renderable=svg is not None,
+        materialized=svg is not None and hashlib.sha256(canonical(svg).encode()).hexdigest() == case["svg_sha256"],
+        truncated=stop in ("budget", "context"),
+        clean_stop=stop == "eos" and text.count(closing) == 1 and text.endswith(closing),
+        prefix_ok=_prefix_ok(contract["surface"], text, opening, closing),
+        adherent=_adherent(case["prompt"], text),
+        first_block_exact=first_block == expected,
+        svg=svg,
+        problem=problem,
+    )
+
+
+def _draw(contract: dict, case: dict, raw: str) -> tuple[str | None, str | None]:
+    """The picture of the raw text, or why there is none. Only the errors of parsing and compiling are caught."""
+    try:
+        return compiler.compile_text(contract["surface"], raw.strip(), content_of(contract, case)).svg, None
+    except (SurfaceError, CompileError) as error:
+        return None, str(error)
+
+
+def _prefix_ok(surface: str, text: str, opening: str, closing: str) -> bool:
+    """The text opens with the marker, and up to the first closing marker it is nothing but tags that the surface knows."""
+    block = text.split(closing)[0]
+    pieces = block.split()
+    if not pieces or pieces[0] != opening:
+        return False
+    vocabulary = surfaces.load(surface).vocabulary()
+    closed, prefixes = set(vocabulary.tags), tuple(vocabulary.prefixes)
+    return all(ANY_TAG.fullmatch(p) and (p in closed or p.startswith(prefixes or ("\0",))) for p in pieces)
+
+
+def _adherent(prompt: str, text: str) -> bool:
+    """Every control tag of the prompt has its value in the output."""
+    asked, said = tags(prompt), tags(text)
+    asked.pop("task", None)
+    return bool(asked) and all(
+        said.get(name, said.get(RENAMED.get(name, ""))) == value for name, value in asked.items()
+    )
+
+
+def normalised(raw: str) -> str:
+    return fold(raw)

@@ -1,0 +1,415 @@
+"""One rung, from prompt rows to scored outputs: the list of verbs that a run is.
+
+    draw -> prove -> write -> tokenize -> pack -> check parity -> train -> save -> probe -> compare with baselines
+
+Everything lands in one folder. What happens on the way is told to a `Recorder`; who that is (a tracking server, a test) this file
+does not know. Rates and intervals are made from the outcome by whoever publishes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from cengine import checkpoint, loader, parity
+from cengine.decode import Decoder, Generation
+from cengine.engine import Pool
+from cengine.model import Config, initial
+from cengine.train import Optimizer, Schedule, Step, Stream, Trainer, fit, held_out
+from experiments import corpus, split, surfaces, tokenizer
+from experiments.corpus import Row
+from experiments.ladder import Budget, Selected, digest
+from experiments.pack import Packed, pack
+from experiments.probes import autopsy, baseline
+from experiments.probes import contract as contracts
+from experiments.probes.score import Score, score
+from experiments.tokenizer import Coder
+
+HERE = Path(__file__).resolve().parent
+PROBE_SLOTS = 64
+
+
+class Recorder(Protocol):
+    """Who is told what a run does. Must never raise because a listener is away."""
+
+    def params(self, values: Mapping[str, object]) -> None: ...
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
+
+    def say(self, message: str) -> None: ...
+
+    def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None: ...
+
+    def artifact(self, path: Path, folder: str) -> None: ...
+
+    def dataset(self, path: Path, name: str, context: str, sha256: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may change about a rung. `scale` multiplies every token budget; the seed replaces the rung's."""
+
+    seed: int | None = None
+    scale: float = 1.0
+    threads: int | None = None
+    parity_cache: Path = Path(".cache/parity")
+    torch: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale <= 100:
+            raise ValueError(
+                f"budget scale: got {self.scale}; expected a number above 0 and at most 100 (1 is the rung's own budget)"
+            )
+
+
+@dataclass(frozen=True)
+class Output:
+    """One probe: what the model said, why it stopped, and its score."""
+
+    case: dict
+    raw: str
+    stop: str
+    tokens: int
+    score: Score
+    failure: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves behind, for whoever publishes and judges it."""
+
+    folder: Path
+    checkpoint: Path
+    contract: dict
+    outputs: list[Output]
+    baselines: dict
+    proof: dict
+    parity: dict
+    hashes: dict[str, str]
+    measures: dict[str, float] = field(default_factory=dict)
+
+
+def scoring_digest() -> str:
+    """sha256 of everything that decides a score: scene model, surfaces, families, compiler, scorer."""
+    files = [
+        *HERE.glob("*.py"),
+        *(
+            p
+            for d in ("surfaces", "families", "compiler", "probes")
+            for p in (HERE / d).rglob("*")
+            if p.suffix in (".py", ".json")
+        ),
+    ]
+    digest_ = hashlib.sha256()
+    for path in sorted(files):
+        digest_.update(str(path.relative_to(HERE)).encode() + b"\0" + path.read_bytes())
+    return digest_.hexdigest()
+
+
+def identity(selected: Selected, options: Options) -> str:
+    """Hash of all that decides a run's result: two runs with one identity give the same bits."""
+    parts = [selected.resolved(), options.seed, options.scale, loader.fingerprint(), loader.current(), scoring_digest()]
+    return digest(parts)
+
+
+def execute(selected: Selected, folder: Path, recorder: Recorder, options: Options) -> Outcome:
+    """Run a rung in `folder` (which must not hold one already)."""
+    spec, rung = selected.spec, selected.rung
+    seed = rung.seed if options.seed is None else options.seed
+    folder.mkdir(parents=True, exist_ok=False)
+
+    targets = corpus.pools(spec)
+    stages = {stage: corpus.stage_rows(selected, stage, targets) for stage in rung.stages()}
+    dev = corpus.dev_rows(spec, targets)
+    contract = contracts.build(spec, targets)
+    recorder.say(
+        f"{len(targets.trained)} trained targets, {sum(map(len, stages.values()))} rows, {len(contract['cases'])} probe cases"
+    )
+
+    training = [row.text for rows in stages.values() for row in rows]
+    proof = split.prove(training, contract["cases"], contracts.claims(contract)).as_dict()
+    split.prove(
+        training,
+        [{"split": "dev", "prompt": r.prompt, "expected": r.output} for r in dev],
+        [split.Claim("dev", True, True)],
+    )
+    _check_seen(training, contract)
+    corpus_hash = _write_rows(folder, stages, dev, contract, recorder)
+
+    coder = _tokenize(folder, selected, training, dev, contract, recorder)
+    ctx = spec.model.ctx
+    packed = {
+        stage: pack([r.text for r in rows], coder, ctx, seed, rung.loss_on_prompt) for stage, rows in stages.items()
+    }
+    packed_dev = pack([r.text for r in dev], coder, ctx, seed, rung.loss_on_prompt)
+    config = Config(vocab=coder.size, **spec.model.model_dump(exclude={"init", "init_std"}))
+
+    recorder.say("parity: engine against float64 references at this rung's shape")
+    report = parity.cached(config, options.parity_cache, options.torch)
+    _write(folder / "parity.json", report)
+    parity.require(report)
+    recorder.say("parity: passed" + (" (cached)" if report["cached"] else ""))
+
+    pool = Pool(options.threads)
+    trainer = Trainer(config, rung.rows, ctx, Optimizer(**rung.optimizer.model_dump()), pool=pool)
+    trainer.load(initial(config, seed, spec.model.init, spec.model.init_std))
+    _write(folder / "plan.json", trainer.machine.plan.summary())
+    recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))
+    measures = _train_stages(selected, trainer, packed, packed_dev, options, seed, recorder)
+
+    hashes = {
+        "contract": contracts.sha256(contract),
+        "corpus": corpus_hash,
+        "tokenizer": hashlib.sha256(coder.json().encode()).hexdigest(),
+        "shape": digest(config.as_dict()),
+        "engine": loader.fingerprint(),
+        "evaluator": scoring_digest(),
+        "identity": identity(selected, options),
+    }
+    place = _save(folder, trainer, coder, config, hashes, measures)
+    hashes["weights"] = checkpoint.weights_digest(trainer.weights())
+    outputs = probe(contract, coder, Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool), recorder)
+    baselines = baseline.evaluate([split.cut(t) for t in training], contract["cases"])
+    outcome = Outcome(folder, place, contract, outputs, baselines, proof, report, hashes, measures)
+    _write_outcome(outcome)
+    return outcome
+
+
+# ------------------------------------------------------------------------------------------------- data
+
+
+def _check_seen(training: Sequence[str], contract: dict) -> None:
+    """A split that says its prompts were trained must say the truth too."""
+    rows = {split.fold(t) for t in training}
+    for name, s in contract["splits"].items():
+        absent = [
+            c
+            for c in contract["cases"]
+            if c["split"] == name and s["kind"] == "seen" and split.fold(f"{c['prompt']} {c['expected']}") not in rows
+        ]
+        if absent:
+            raise split.LeakError(
+                f"split {name}: {len(absent)} cases are called seen, but are not in the training rows, e.g. {absent[0]['prompt']!r}"
+            )
+
+
+def _write_rows(
+    folder: Path, stages: Mapping[str, Sequence[Row]], dev: Sequence[Row], contract: dict, recorder: Recorder
+) -> str:
+    """`PROMPT [OUT] OUTPUT` lines by stage, and the same rows with their labels as a dataset. Returns the corpus hash."""
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()
+    everything: list[Row] = [*(r for rows in stages.values() for r in rows), *dev]
+    (folder / "rows").mkdir()
+    for name, rows in {**stages, "dev": dev}.items():
+        lines = [r.text for r in rows]
+        if any("\n" in line or "\r" in line or not line.isascii() for line in lines):
+            raise ValueError(f"rows of {name}: a row must be one line of ASCII")
+        (folder / "rows" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    probes = [
+        Row(c["prompt"], c["expected"], c["split"], c["surface"], c["family"], c["form"], c["case"])
+        for c in contract["cases"]
+    ]
+    columns = [
+        {**asdict(r), "target_sha256": hashlib.sha256(split.fold(r.output).encode()).hexdigest()}
+        for r in [*everything, *probes]
+    ]
+    (folder / "dataset").mkdir()
+    table = Dataset.from_list(columns)
+    table.to_parquet(folder / "dataset" / "rows.parquet")
+    _write(folder / "contract.json", contract)
+    corpus_hash = digest([r.text for r in everything])
+    recorder.dataset(folder / "dataset" / "rows.parquet", f"{contract['contract']} rows", "training", corpus_hash)
+    recorder.dataset(folder / "contract.json", f"{contract['contract']} contract", "eval", contracts.sha256(contract))
+    return corpus_hash
+
+
+def _tokenize(
+    folder: Path, selected: Selected, training: Sequence[str], dev: Sequence[Row], contract: dict, recorder: Recorder
+) -> Coder:
+    """Train the tokenizer on the training rows and hold it to every line that the run will see."""
+    spec = selected.spec
+    vocabulary = surfaces.load(spec.surface).vocabulary(spec.families)
+    policy = tokenizer.Policy(
+        vocabulary.tags, vocabulary.prefixes, vocab=spec.tokenizer.vocab, min_frequency=spec.tokenizer.min_frequency
+    )
+    coder = tokenizer.train(training, policy)
+    every = [*training, *(r.text for r in dev), *(f"{c['prompt']} {c['expected']}" for c in contract["cases"])]
+    facts = tokenizer.roundtrip(coder, list(dict.fromkeys(every)))
+    (folder / "tokenizer").mkdir()
+    for name, data in coder.files(spec.model.ctx).items():
+        (folder / "tokenizer" / name).write_bytes(data)
+    _write(folder / "tokenizer" / "roundtrip.json", facts)
+    recorder.say(
+        f"tokenizer: {facts['vocabulary']} tokens, {facts['rows']} rows come back exactly, longest row {facts['longest_row']} tokens"
+    )
+    return coder
+
+
+# ------------------------------------------------------------------------------------------------- training
+
+
+def steps_of(budget: Budget, selected: Selected, scale: float) -> int:
+    """Optimizer steps that a stage's processed-token budget pays for."""
+    per_step = selected.rung.rows * selected.rung.accumulate * selected.spec.model.ctx
+    return max(1, int(budget.tokens * scale) // per_step)
+
+
+def _train_stages(
+    selected: Selected,
+    trainer: Trainer,
+    packed: Mapping[str, Packed],
+    dev: Packed,
+    options: Options,
+    seed: int,
+    recorder: Recorder,
+) -> dict[str, float]:
+    """Every stage in turn; optimizer moments carry over, the schedule starts anew. Returns totals and held-out losses."""
+    rung, at, tokens, targets = selected.rung, 0, 0, 0
+    started, training_seconds = time.monotonic(), 0.0
+    held = held_out(trainer, dev.windows, dev.text_bytes)
+    recorder.metrics({"held_out_bits_per_byte": held["bits_per_byte"]}, 0)
+    for stage in rung.stages():
+        budget = rung.budget[stage]
+        steps = steps_of(budget, selected, options.scale)
+        schedule = Schedule(budget.lr, steps, min(budget.warmup, max(1, steps // 5)), budget.schedule, budget.floor)
+        stream = Stream(packed[stage].windows, seed, stage)
+        before = time.monotonic()
+        for number, step in enumerate(fit(trainer, stream, schedule, rung.accumulate), 1):
+            now = time.monotonic()
+            training_seconds += now - before
+            tokens, targets, at = tokens + step.tokens, targets + step.valid, at + 1
+            rate = step.tokens / max(now - before, 1e-9)
+            recorder.metrics(_step_metrics(step, tokens, rate), at)
+            recorder.progress(
+                stage,
+                number,
+                steps,
+                {"loss": step.loss, "tokens_per_second": rate, "seconds_left": (now - before) * (steps - number)},
+            )
+            if number % max(1, steps // 5) == 0 or number == steps:
+                held = held_out(trainer, dev.windows, dev.text_bytes)
+                recorder.metrics({"held_out_bits_per_byte": held["bits_per_byte"]}, at)
+            before = time.monotonic()
+        recorder.say(
+            f"{stage}: {steps} steps, loss {step.loss:.4f}, held out {held['bits_per_byte']:.5f} bits per byte"
+        )
+    return {
+        "processed_tokens": float(tokens),
+        "target_tokens": float(targets),
+        "optimizer_steps": float(at),
+        "training_seconds": training_seconds,
+        "stage_seconds": time.monotonic() - started,
+        "held_out_bits_per_byte": held["bits_per_byte"],
+        "final_loss": step.loss,
+    }
+
+
+def _step_metrics(step: Step, tokens: int, rate: float) -> dict[str, float]:
+    return {
+        "loss": step.loss,
+        "lr": step.lr,
+        "grad_norm": step.grad_norm,
+        "tokens_per_second": rate,
+        "tokens_seen": float(tokens),
+    }
+
+
+def _params(
+    selected: Selected, options: Options, config: Config, coder: Coder, packed: Mapping[str, Packed],
+    stages: Mapping[str, Sequence[Row]], trainer: Trainer, seed: int,
+) -> dict[str, object]:  # fmt: skip
+    """Every setting of the run under one flat, documented name (docs/run.md)."""
+    rung = selected.rung
+    values: dict[str, object] = {
+        "rung.label": selected.label, "rung.axis": rung.axis, "rung.baseline": rung.baseline or "none", "rung.gates": rung.gates,
+        "seed.init_and_order": seed, "seed.data": 42, "budget.scale": options.scale, "engine.threads": trainer.machine.pool.threads,
+        "engine.instruction_set": loader.current(), "engine.precision": "fp32", "engine.arena_bytes": trainer.machine.plan.bytes,
+        "model.parameters": config.parameter_count(), "model.init": selected.spec.model.init, "model.init_std": selected.spec.model.init_std,
+        "tokenizer.kind": selected.spec.tokenizer.kind, "tokenizer.size": coder.size, "data.surface": selected.spec.surface,
+        "data.families": ",".join(selected.spec.families), "data.loss_on_prompt": rung.loss_on_prompt,
+        "batch.rows": rung.rows, "batch.accumulate": rung.accumulate,
+    }  # fmt: skip
+    values |= {f"model.{k}": v for k, v in config.as_dict().items()}
+    values |= {f"optimizer.{k}": v for k, v in rung.optimizer.model_dump().items()}
+    for stage, budget in rung.budget.items():
+        values |= {f"{stage}.{k}": v for k, v in budget.model_dump().items()}
+        values |= {f"{stage}.steps": steps_of(budget, selected, options.scale), f"{stage}.rows": len(stages[stage])}
+        values |= {f"{stage}.windows": len(packed[stage].windows.ids), f"{stage}.fill": round(packed[stage].fill, 4)}
+        total = sum(rung.mixture[stage].values())
+        shares = corpus.realised(stages[stage])
+        for surface, weight in rung.mixture[stage].items():
+            values[f"{stage}.declared.{surface}"] = round(weight / total, 6)
+            values[f"{stage}.realised.{surface}"] = round(shares[surface], 6)
+    return values
+
+
+def _save(
+    folder: Path, trainer: Trainer, coder: Coder, config: Config, hashes: dict[str, str], measures: dict[str, float]
+) -> Path:
+    """The finished checkpoint with its tokenizer and contract hash: what is registered, served and promoted."""
+    state = {
+        "updates": trainer.updates,
+        "hashes": hashes,
+        "tokens": measures["processed_tokens"],
+        "random": "Philox4x32-10",
+    }
+    return checkpoint.save(
+        folder / "checkpoint",
+        config,
+        trainer.weights(),
+        trainer.moments(),
+        state,
+        coder.files(config.ctx),
+        eos=coder.eos,
+        pad=coder.pad,
+    )
+
+
+# ------------------------------------------------------------------------------------------------- probing
+
+
+def probe(contract: dict, coder: Coder, decoder: Decoder, recorder: Recorder) -> list[Output]:
+    """Ask every prompt of the contract, greedily, and score what comes back as it comes."""
+    cases = contract["cases"]
+    prompts = coder.encode_many([c["prompt"] for c in cases])
+    expected = coder.encode_many([f" {c['expected']}" for c in cases])
+    limit = contracts.budget(contract, [len(e) + 1 for e in expected])
+
+    def told(done: int) -> None:
+        recorder.progress("probe", done, len(cases), {})
+
+    answers: list[Generation] = decoder.generate(prompts, limit, coder.eos, progress=told)
+    outputs = []
+    for case, answer in zip(cases, answers, strict=True):
+        raw = coder.decode(answer.ids)
+        scored = score(contract, case, raw, answer.reason)
+        outputs.append(
+            Output(case, raw, answer.reason, len(answer.ids), scored, autopsy.classify(contract, case, raw, scored))
+        )
+    return outputs
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=True) + "\n")
+
+
+def _write_outcome(outcome: Outcome) -> None:
+    """Raw outputs with their scores, one JSON line each; baselines, proof and hashes beside."""
+    rows = [
+        {
+            "id": o.case["id"], "split": o.case["split"], "family": o.case["family"], "prompt": o.case["prompt"], "raw": o.raw, "stop": o.stop,
+            "tokens": o.tokens, "failure": o.failure, "problem": o.score.problem, **o.score.bools(),
+        }
+        for o in outcome.outputs
+    ]  # fmt: skip
+    (outcome.folder / "outputs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    _write(outcome.folder / "baselines.json", outcome.baselines)
+    _write(outcome.folder / "splits.json", outcome.proof)
+    _write(outcome.folder / "hashes.json", outcome.hashes)

@@ -1,0 +1,120 @@
+"""Proof that the splits hold out what they claim, on the rows as they lie on disk, not on the generator's book-keeping.
+
+A split may claim that its prompts, its targets or its combinations of tags were never trained. Every claim is checked by
+comparing texts (white space folded) and by reading tags out of the text. A claim that fails stops the run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from experiments.pack import cut
+
+TAG = re.compile(r"\[([a-z_]+):([^\]\s]+)\]")
+
+
+class LeakError(ValueError):
+    """A held-out prompt, target or combination is in the training rows (or a seen one is not)."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one split holds out. `combination` names the tags whose values were never seen together in a training output."""
+
+    split: str
+    prompt_unseen: bool = False
+    target_unseen: bool = False
+    combination: tuple[str, ...] = ()
+
+    def parts(self) -> list[str]:
+        """The names of what is claimed unseen."""
+        return [
+            n
+            for n, on in (
+                ("prompt", self.prompt_unseen),
+                ("target", self.target_unseen),
+                ("recombination", bool(self.combination)),
+            )
+            if on
+        ]
+
+
+@dataclass
+class Proof:
+    """Outcome per split and claim: compared cases, overlaps (0 in a proof that holds), up to three examples."""
+
+    train_rows: int
+    train_targets: int
+    claims: list[dict] = field(default_factory=list)
+
+    def leaks(self) -> list[str]:
+        return [
+            f"{c['overlaps']} of {c['compared']} cases of split {c['split']}: {c['holds_out']} is in the training rows, e.g. {c['examples'][0]!r}"
+            for c in self.claims
+            if c["overlaps"]
+        ]
+
+    def as_dict(self) -> dict:
+        return {"train_rows": self.train_rows, "train_targets": self.train_targets, "claims": self.claims}
+
+
+def fold(text: str) -> str:
+    """White space folded: how texts are compared."""
+    return " ".join(text.split())
+
+
+def tags(text: str) -> dict[str, str]:
+    """The first value of each `[name:value]` tag of a text."""
+    found: dict[str, str] = {}
+    for name, value in TAG.findall(text):
+        found.setdefault(name, value)
+    return found
+
+
+def combination(text: str, names: Sequence[str]) -> tuple[str | None, ...]:
+    values = tags(text)
+    return tuple(values.get(name) for name in names)
+
+
+def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequence[Claim]) -> Proof:
+    """Check every claim; raises LeakError with the first offending text. `cases` have split, prompt and expected.
+
+    A split with a claim but without cases is refused: 0 of 0 proves nothing.
+    """
+    prompts, targets = set(), set()
+    rows = 0
+    for row in train:
+        prompt, output = cut(row)
+        prompts.add(fold(prompt))
+        targets.add(fold(output))
+        rows += 1
+    proof = Proof(rows, len(targets))
+    for claim in claims:
+        members = [c for c in cases if c["split"] == claim.split]
+        if not members or not rows:
+            raise LeakError(
+                f"split {claim.split}: {len(members)} cases against {rows} training rows; there is nothing to compare"
+            )
+        for part in claim.parts():
+            if part == "prompt":
+                bad = [c["prompt"] for c in members if fold(c["prompt"]) in prompts]
+            elif part == "target":
+                bad = [c["expected"] for c in members if fold(c["expected"]) in targets]
+            else:
+                seen = {combination(t, claim.combination) for t in targets}
+                bad = [c["expected"] for c in members if combination(c["expected"], claim.combination) in seen]
+            what = part if part != "recombination" else "recombination of " + " x ".join(claim.combination)
+            proof.claims.append(
+                {
+                    "split": claim.split,
+                    "holds_out": what,
+                    "compared": len(members),
+                    "overlaps": len(bad),
+                    "examples": bad[:3],
+                }
+            )
+    if proof.leaks():
+        raise LeakError("leak: " + "; ".join(proof.leaks()))
+    return proof

@@ -1,0 +1,166 @@
+"""The tokenizer `ascii_bpe`: byte-level BPE whose reserved tokens are the structural tags of a surface.
+
+A tag costs one token because its reserved token carries the space before it (` [scene]`); a tag that may open a row is reserved
+without the space as well. What is not reserved (ids, references, prose) is byte-level BPE learned row by row, so no merge crosses
+a row or a tag, and any UTF-8 text comes back byte for byte. The pre-tokenizer is Qwen2's, so that `transformers` and llama.cpp
+(`pre = qwen2`) cut the same text into the same ids; there is no normalizer, because one would change the text.
+It knows no model and no training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+EOS, PAD = "<|endoftext|>", "<|pad|>"
+SPECIAL = (EOS, PAD)
+QWEN2_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+class RoundtripError(ValueError):
+    """A text that does not come back from its ids."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is reserved: whole tags of closed lists, and the opening of tags whose value is open. Structure, never payload."""
+
+    tags: tuple[str, ...]
+    prefixes: tuple[str, ...] = ()
+    openers: tuple[str, ...] = ("[task:svg]",)  # tags that may stand at the start of a row
+    vocab: int = 1024
+    min_frequency: int = 2
+
+    def reserved(self) -> list[str]:
+        """Reserved token texts in a fixed order."""
+        spaced = [f" {t}" for t in dict.fromkeys((*self.tags, *self.prefixes))]
+        return [*self.openers, *spaced]
+
+
+class Coder:
+    """A trained tokenizer: text to ids and back."""
+
+    def __init__(self, inner: Tokenizer) -> None:
+        self.inner = inner
+        self.eos, self.pad = self._special(EOS), self._special(PAD)
+
+    def _special(self, token: str) -> int:
+        found = self.inner.token_to_id(token)
+        if found is None:
+            raise ValueError(f"tokenizer: {token} is not in the vocabulary; expected a tokenizer made by experiments/tokenizer.py")
+        return int(found)
+
+    @classmethod
+    def from_json(cls, text: str) -> Coder:
+        return cls(Tokenizer.from_str(text))
+
+    @property
+    def size(self) -> int:
+        return self.inner.get_vocab_size(with_added_tokens=True)
+
+    def encode(self, text: str) -> list[int]:
+        return self.inner.encode(text, add_special_tokens=False).ids
+
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        return [e.ids for e in self.inner.encode_batch(list(texts), add_special_tokens=False)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.inner.decode(list(ids), skip_special_tokens=False)
+
+    def json(self) -> str:
+        """tokenizer.json, the same bytes for the same training rows."""
+        return self.inner.to_str(pretty=True)
+
+    def sha256(self) -> str:
+        return hashlib.sha256(self.json().encode()).hexdigest()
+
+    def files(self, ctx: int) -> dict[str, bytes]:
+        """What a checkpoint needs beside the weights. The class is named so that no loader swaps the pre-tokenizer."""
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "eos_token": EOS,
+            "pad_token": PAD,
+            "bos_token": None,
+            "unk_token": None,
+            "add_bos_token": False,
+            "add_eos_token": False,
+            "add_prefix_space": False,
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": ctx,
+        }
+        special = {"eos_token": EOS, "pad_token": PAD}
+        return {
+            "tokenizer.json": self.json().encode(),
+            "tokenizer_config.json": (json.dumps(config, indent=2) + "\n").encode(),
+            "special_tokens_map.json": (json.dumps(special, indent=2) + "\n").encode(),
+        }
+
+
+def train(rows: Iterable[str], policy: Policy) -> Coder:
+    """Learn merges from the rows' payload and reserve the policy's tags. The same rows give the same tokenizer."""
+    inner = Tokenizer(models.BPE(byte_fallback=False, unk_token=None, fuse_unk=False))
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    inner.decoder = decoders.ByteLevel()
+    reserved = policy.reserved()
+    trainer = trainers.BpeTrainer(
+        vocab_size=max(policy.vocab - len(reserved), 256 + len(SPECIAL)),
+        min_frequency=policy.min_frequency,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    inner.train_from_iterator(_payload(rows, reserved), trainer)
+    inner.add_tokens(
+        [
+            AddedToken(t, single_word=False, lstrip=False, rstrip=False, normalized=False, special=False)
+            for t in reserved
+        ]
+    )
+    return Coder(inner)
+
+
+def _payload(rows: Iterable[str], reserved: Sequence[str]) -> Iterator[str]:
+    """The pieces of the rows between reserved tokens: what the merges are learned from."""
+    cut = re.compile("|".join(re.escape(t) for t in sorted(reserved, key=len, reverse=True)))
+    for row in rows:
+        for piece in cut.split(row):
+            if piece:
+                yield piece
+
+
+def roundtrip(coder: Coder, rows: Sequence[str]) -> dict:
+    """Encode and decode every row; raises RoundtripError at the first that differs, with its line and offset.
+
+    Returns counts: rows, bytes, tokens, longest row in tokens, bytes per token.
+    """
+    encoded = coder.encode_many(rows)
+    for number, (row, ids) in enumerate(zip(rows, encoded, strict=True), 1):
+        back = coder.decode(ids)
+        if back != row:
+            at = next((i for i, (a, b) in enumerate(zip(row, back, strict=False)) if a != b), min(len(row), len(back)))
+            raise RoundtripError(
+                f"tokenizer: row {number} does not come back; at character {at} got {back[at : at + 30]!r}, expected {row[at : at + 30]!r}"
+            )
+    sizes = [len(ids) for ids in encoded]
+    total = sum(len(r.encode()) for r in rows)
+    return {
+        "rows": len(rows),
+        "rows_exact": len(rows),
+        "bytes": total,
+        "tokens": sum(sizes),
+        "longest_row": max(sizes, default=0),
+        "bytes_per_token": total / max(1, sum(sizes)),
+        "vocabulary": coder.size,
+    }
