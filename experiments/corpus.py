@@ -139,8 +139,8 @@ def _form_pools(spec: Spec, seed: int) -> Pools:
         for form in families.load(family).forms:
             held = _held_combinations(spec, seed, form)
             drawn = list(_draw(spec, seed, family, form))
-            outside = [t for t in drawn if _combination(t.scene.style) in held]
-            inside = shuffled(seed, f"inside/{form}", [t for t in drawn if _combination(t.scene.style) not in held])
+            outside = [t for t in drawn if combination_of(t.scene.style) in held]
+            inside = shuffled(seed, f"inside/{form}", [t for t in drawn if combination_of(t.scene.style) not in held])
             cut = spec.targets.per_item, spec.targets.per_item + spec.targets.dev
             unseen += inside[: cut[0]]
             dev += inside[cut[0] : cut[1]]
@@ -149,7 +149,7 @@ def _form_pools(spec: Spec, seed: int) -> Pools:
     return Pools(tuple(trained), tuple(unseen), tuple(recombined), tuple(dev))
 
 
-def _combination(style: Style) -> tuple[str, ...]:
+def combination_of(style: Style) -> tuple[str, ...]:
     return tuple(getattr(style, axis) for axis in AXES)
 
 

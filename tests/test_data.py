@@ -1,0 +1,267 @@
+"""Ladder, corpus, splits and packing: what is declared is what is trained, and what is held out stays out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import yaml
+
+from experiments import ladder, split, surfaces, tokenizer
+from experiments.corpus import combination_of, pools, probe_rows, realised, stage_rows
+from experiments.ladder import LadderError
+from experiments.pack import cut, pack
+from experiments.probes import contract as contracts
+from experiments.split import Claim, LeakError
+from experiments.tokenizer import Policy
+
+RUNGS = ladder.rungs()
+
+
+@pytest.fixture(scope="module", params=ladder.names())
+def spec(request):
+    return ladder.load(request.param)
+
+
+# ------------------------------------------------------------------------------------------------- ladder
+
+
+@pytest.mark.parametrize("label", RUNGS)
+def test_every_rung_says_why_it_exists(label):
+    selected = ladder.select(label)
+    assert selected.rung.hypothesis and selected.rung.axis and selected.rung.held_constant and selected.spec.why
+    assert selected.rung.stages() and set(selected.rung.mixture) == set(selected.rung.budget)
+
+
+def broken(change) -> str:
+    data = yaml.safe_load((ladder.FOLDER / "spec12.yaml").read_text())
+    change(data)
+    return yaml.safe_dump(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(extra=1), "extra: Extra inputs are not permitted"),
+        (lambda d: d["rungs"]["r17"]["budget"]["pretrain"].update(lr=-1), r"rungs\.r17\.budget\.pretrain\.lr"),
+        (lambda d: d["rungs"]["r17"]["mixture"].pop("midtrain"), "each stage of"),
+        (lambda d: d["rungs"]["r17"]["mixture"]["pretrain"].update(tags=0), "at least 1"),
+        (lambda d: d["splits"]["unseen_target"].update(holds_out=[]), "any other split says what"),
+        (lambda d: d["rungs"]["r17"].update(baseline="r5"), "baselines that are no rungs"),
+        (lambda d: d["model"].update(layers="many"), r"model\.layers"),
+    ],
+)
+def test_a_wrong_spec_is_refused_with_the_path(change, message):
+    with pytest.raises(LadderError, match=message):
+        ladder.read(broken(change), "spec12")
+
+
+def test_several_faults_are_told_at_once():
+    text = broken(lambda d: (d["model"].update(layers="x"), d["targets"].update(dev=0)))
+    with pytest.raises(LadderError, match=r"model\.layers.*targets\.dev"):
+        ladder.read(text, "spec12")
+
+
+def test_an_unknown_rung_names_the_known_ones():
+    with pytest.raises(LadderError, match="expected one of r17"):
+        ladder.select("spec12/r1")
+    with pytest.raises(LadderError, match="spec12/r17"):
+        ladder.select("nowhere/r1")
+
+
+# ------------------------------------------------------------------------------------------------- targets and rows
+
+
+def test_the_pools_are_disjoint_and_hold_distinct_targets(spec):
+    found = pools(spec)
+    texts = [{t.text for t in pool} for pool in (found.trained, found.unseen, found.recombined, found.dev)]
+    assert (
+        sum(map(len, texts))
+        == len(set().union(*texts))
+        == sum(len(p) for p in (found.trained, found.unseen, found.recombined, found.dev))
+    )
+
+
+def test_every_item_is_trained_with_every_style_value(spec):
+    """What is unseen is the combination, never a value or a case."""
+    found = pools(spec)
+    for item in {t.item for t in found.unseen}:
+        trained = [t.scene.style for t in found.trained if t.item == item]
+        for axis in ("theme", "tone", "density", "background"):
+            unseen = {getattr(t.scene.style, axis) for t in found.unseen if t.item == item}
+            assert unseen <= {getattr(s, axis) for s in trained}, (item, axis)
+
+
+def test_some_style_combinations_are_trained_with_no_case():
+    found = pools(ladder.load("spec12"))
+    trained, unseen = {t.scene.style for t in found.trained}, {t.scene.style for t in found.unseen}
+    assert len(unseen - trained) == 6
+
+
+def test_held_out_combinations_never_meet_but_their_pairs_do():
+    spec = ladder.load("spec16")
+    found = pools(spec)
+    trained = {(t.item, *combination_of(t.scene.style)) for t in found.trained}
+    for target in found.recombined:
+        form, *values = (target.item, *combination_of(target.scene.style))
+        assert (form, *values) not in trained
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            assert any(c[0] == form and c[1 + i] == values[i] and c[1 + j] == values[j] for c in trained)
+
+
+def test_counts_vary_where_the_form_allows_it():
+    found = pools(ladder.load("spec16"))
+    for form in {t.item for t in found.recombined}:
+        assert len({t.scene.counts for t in found.trained if t.item == form}) >= 3, form
+
+
+@pytest.mark.parametrize("label", RUNGS)
+def test_weights_are_multiplicities(label):
+    selected = ladder.select(label)
+    found = pools(selected.spec)
+    for stage, mixture in selected.rung.mixture.items():
+        rows = stage_rows(selected, stage, found)
+        counts = Counter(r.surface for r in rows)
+        assert counts == {surface: weight * len(found.trained) for surface, weight in mixture.items()}
+        shares = realised(rows)
+        assert all(shares[s] == pytest.approx(w / sum(mixture.values())) for s, w in mixture.items())
+
+
+@pytest.mark.parametrize("label", RUNGS)
+def test_rows_are_single_ascii_lines_of_prompt_and_output(label):
+    selected = ladder.select(label)
+    surface = surfaces.load(selected.spec.surface)
+    for row in stage_rows(selected, selected.rung.stages()[0], pools(selected.spec))[::37]:
+        assert row.text.isascii() and "\n" not in row.text
+        prompt, output = cut(row.text)
+        assert (
+            prompt == row.prompt and output == f" {row.output}" and prompt.endswith("[OUT]") and "[task:svg]" in prompt
+        )
+        assert surface.format(surface.parse(row.output)) == row.output
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_split(spec):
+    first, again, other = pools(spec), pools(spec), pools(spec, seed=43)
+    assert first == again
+    assert {t.text for t in first.unseen} != {t.text for t in other.unseen}
+    assert [r.text for r in probe_rows(spec, first)] == [r.text for r in probe_rows(spec, again)]
+
+
+def test_probe_sets_are_large_enough_to_decide(spec):
+    sizes = {name: split_.cases for name, split_ in spec.splits.items()}
+    assert sizes["unseen_target"] + sizes.get("unseen_recombination", 0) >= 300
+    rows = probe_rows(spec, pools(spec))
+    assert Counter(r.split for r in rows) == sizes
+    held = {r.output for r in rows if r.split in ("unseen_target", "unseen_recombination")}
+    assert len(held) >= 300, "distinct targets, not the same one asked again"
+    for name in sizes:
+        per_family = Counter(r.family for r in rows if r.split == name)
+        assert max(per_family.values()) - min(per_family.values()) <= max(2, 0.15 * sizes[name]), per_family
+
+
+# ------------------------------------------------------------------------------------------------- the proof
+
+
+def small_world():
+    train = ["[t:1] [OUT] [s] [a:1] [b:1] [/s]", "[t:2] [OUT] [s] [a:2] [b:2] [/s]"]
+    case = {"split": "x", "prompt": "[t:3] [OUT]", "expected": "[s] [a:1] [b:2] [/s]"}
+    return train, case, Claim("x", True, True, ("a", "b"))
+
+
+def test_a_clean_split_is_proven_with_counts():
+    train, case, claim = small_world()
+    proof = split.prove(train, [case], [claim])
+    assert (
+        proof.train_rows == 2
+        and [c["overlaps"] for c in proof.claims] == [0, 0, 0]
+        and all(c["compared"] == 1 for c in proof.claims)
+    )
+
+
+@pytest.mark.parametrize(
+    ("leak", "what"),
+    [
+        ("[t:3]  [OUT] [s] [a:9] [b:9] [/s]", "prompt is in the training rows"),
+        ("[t:9] [OUT] [s]   [a:1] [b:2] [/s]", "target is in the training rows"),
+        ("[t:9] [OUT] [s] [z:7] [a:1] [b:2] [/s]", "recombination of a x b is in the training rows"),
+    ],
+)
+def test_each_kind_of_leak_stops_the_run(leak, what):
+    train, case, claim = small_world()
+    with pytest.raises(LeakError, match=what):
+        split.prove([*train, leak], [case], [claim])
+
+
+def test_nothing_compared_proves_nothing():
+    train, case, claim = small_world()
+    with pytest.raises(LeakError, match="nothing to compare"):
+        split.prove([], [case], [claim])
+    with pytest.raises(LeakError, match="nothing to compare"):
+        split.prove(train, [], [claim])
+
+
+@pytest.mark.parametrize("label", RUNGS)
+def test_the_real_rows_are_proven_and_a_planted_leak_is_found(label):
+    selected = ladder.select(label)
+    found = pools(selected.spec)
+    train = [r.text for stage in selected.rung.stages() for r in stage_rows(selected, stage, found)]
+    contract = contracts.build(selected.spec, found)
+    proof = split.prove(train, contract["cases"], contracts.claims(contract))
+    assert {c["split"] for c in proof.claims} == {n for n, s in selected.spec.splits.items() if s.kind != "seen"}
+    victim = next(c for c in contract["cases"] if c["split"] == "unseen_target")
+    with pytest.raises(LeakError, match="unseen_target"):
+        split.prove(
+            [*train, f"any words {victim['prompt'].replace('[task:svg]', '[task:svg] ')} {victim['expected']}"],
+            contract["cases"],
+            contracts.claims(contract),
+        )
+
+
+# ------------------------------------------------------------------------------------------------- packing
+
+ROWS = [f"[task:svg] ask {'word ' * (i % 7)}[OUT] [scene] say {'thing ' * (i % 5)}[/scene]" for i in range(60)]
+
+
+@pytest.fixture(scope="module")
+def coder():
+    return tokenizer.train(ROWS, Policy(("[scene]", "[/scene]", "[OUT]", "[task:svg]")))
+
+
+def test_packing_keeps_every_row_whole_and_masks_prompts(coder):
+    packed = pack(ROWS, coder, 64, seed=1)
+    found = []
+    for ids, targets, pos in zip(packed.windows.ids, packed.windows.targets, packed.windows.pos, strict=True):
+        starts = [*np.flatnonzero(pos == 0), len(pos)]
+        for a, b in zip(starts, starts[1:], strict=False):
+            if (targets[a:b] < 0).all():
+                assert (ids[a:b] == coder.pad).all()  # padding is a row of its own and carries no loss
+                continue
+            text = coder.decode(ids[a:b])
+            found.append(text)
+            prompt, output = cut(text)
+            first = len(coder.encode(prompt)) - 1
+            assert (targets[a : a + first] < 0).all()
+            assert coder.decode(targets[a + first : b][:-1]) == output and targets[b - 1] == coder.eos
+            assert (pos[a:b] == np.arange(b - a)).all()
+    assert sorted(found) == sorted(ROWS)
+    assert packed.targets == packed.windows.valid() and packed.rows == 60 and 0.7 < packed.fill <= 1
+    assert packed.text_bytes == sum(len(cut(r)[1].encode()) for r in ROWS) + len(ROWS)
+
+
+def test_loss_on_prompts_is_a_choice(coder):
+    with_prompts = pack(ROWS, coder, 64, 1, loss_on_prompt=True)
+    assert with_prompts.targets == with_prompts.tokens > pack(ROWS, coder, 64, 1).targets
+
+
+def test_a_row_longer_than_the_context_is_refused_and_shown(coder):
+    with pytest.raises(
+        ValueError, match=r"1 of 61 rows are longer than ctx=64 tokens, the first has \d+: '\[task:svg\] x"
+    ):
+        pack([*ROWS, "[task:svg] " + "x y " * 100 + "[OUT] [scene] [/scene]"], coder, 64, 1)
+
+
+@pytest.mark.parametrize("row", ["[task:svg] no out here", "a [OUT] b [OUT] c"])
+def test_a_row_without_one_out_is_refused(row):
+    with pytest.raises(ValueError, match="with one"):
+        cut(row)

@@ -1,0 +1,193 @@
+"""Scores mean what they say: each way of being wrong is seen by the metrics that should see it, and gets its class."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import pytest
+
+from experiments import compiler, ladder
+from experiments.corpus import pools
+from experiments.probes import autopsy, baseline
+from experiments.probes import contract as contracts
+from experiments.probes.score import score
+
+
+@pytest.fixture(scope="module")
+def gold():
+    spec = ladder.load("spec12")
+    return contracts.build(spec, pools(spec))
+
+
+@pytest.fixture(scope="module")
+def bundles():
+    spec = ladder.load("spec16")
+    return contracts.build(spec, pools(spec))
+
+
+def judged(contract, case, raw, stop="eos"):
+    found = score(contract, case, raw, stop)
+    return found, autopsy.classify(contract, case, raw, found)
+
+
+def case_of(contract, family, split="unseen_target"):
+    return next(c for c in contract["cases"] if c["family"] == family and c["split"] == split)
+
+
+@pytest.mark.parametrize("which", ["gold", "bundles"])
+def test_the_expected_output_scores_everything(which, request):
+    contract = request.getfixturevalue(which)
+    for case in contract["cases"][::25]:
+        found, failure = judged(contract, case, " " + case["expected"])
+        assert failure == "exact" and found.bools() == {
+            "exact": True, "renderable": True, "materialized": True, "truncated": False,
+            "clean_stop": True, "prefix_ok": True, "adherent": True, "first_block_exact": True,
+        }  # fmt: skip
+
+
+def test_white_space_does_not_matter_and_nothing_else_is_forgiven(gold):
+    case = case_of(gold, "decision_tree")
+    assert judged(gold, case, case["expected"].replace(" ", "\n  "))[0].exact
+    for raw in (
+        case["expected"] + " x",
+        "x " + case["expected"],
+        case["expected"].replace("] [", "][", 1),
+        case["expected"].upper(),
+    ):
+        assert not judged(gold, case, raw)[0].exact
+
+
+def test_a_tail_is_a_spill(gold):
+    case = case_of(gold, "memory_map")
+    found, failure = judged(gold, case, f"{case['expected']} [scene] [layout:memory_map]")
+    assert (
+        failure == "spill"
+        and not found.exact
+        and not found.clean_stop
+        and not found.renderable
+        and found.first_block_exact
+    )
+
+
+@pytest.mark.parametrize("stop", ["budget", "context"])
+def test_the_right_text_that_never_ended_is_truncated(gold, stop):
+    case = case_of(gold, "table_matrix")
+    found, failure = judged(gold, case, case["expected"], stop)
+    assert (
+        failure == "truncation" and found.truncated and not found.exact and not found.clean_stop and found.materialized
+    )
+
+
+def test_an_output_that_was_cut_off_does_not_render(gold):
+    case = case_of(gold, "table_matrix")
+    found, failure = judged(gold, case, case["expected"].rsplit(" ", 3)[0], "budget")
+    assert failure == "truncation" and not found.renderable and "[/scene]" in found.problem
+
+
+def test_another_style_is_legal_but_not_asked_for(gold):
+    case = case_of(gold, "decision_tree")
+    theme = next(t for t in ("infra_dark", "paper_editorial") if f"[theme:{t}]" not in case["expected"])
+    raw = re.sub(r"\[theme:[a-z_]+\]", f"[theme:{theme}]", case["expected"])
+    found, failure = judged(gold, case, raw)
+    assert failure == "style" and found.renderable and not found.materialized and not found.adherent and found.prefix_ok
+    assert autopsy.differing(case, raw) == ["theme"]
+
+
+def test_a_reference_to_nothing_does_not_render(gold):
+    case = case_of(gold, "memory_map")
+    raw = case["expected"].replace("[ref:offsets]", "[ref:nowhere]", 1)
+    assert raw != case["expected"]
+    found, failure = judged(gold, case, raw)
+    assert failure == "refs" and not found.renderable and "nowhere" in found.problem and found.adherent
+
+
+def test_a_component_too_few_is_a_structure_miss(gold):
+    case = case_of(gold, "memory_map")
+    at = case["expected"].rindex("[info_card]")
+    raw = case["expected"][:at] + "[/scene]"
+    assert judged(gold, case, raw)[1] == "structure"
+
+
+def test_an_unknown_tag_is_a_syntax_miss_and_breaks_the_prefix(gold):
+    case = case_of(gold, "decision_tree")
+    found, failure = judged(gold, case, case["expected"].replace("[entry_badge]", "[entry_bandage]", 1))
+    assert failure == "syntax" and not found.renderable and not found.prefix_ok
+
+
+@pytest.mark.parametrize(
+    "raw", ["", " ", "[", "hello", "rm -rf /", "[/scene]", "[scene]" * 300, "<svg/>", "\x00", "[scene] [/scene]"]
+)
+def test_rubbish_scores_nothing_and_never_raises(gold, raw):
+    case = case_of(gold, "decision_tree")
+    found, failure = judged(gold, case, raw)
+    assert failure == "syntax" and not found.adherent and not found.first_block_exact
+    assert not (found.exact or found.renderable or found.materialized)
+
+
+def test_counts_that_were_not_asked_for(bundles):
+    case = case_of(bundles, "timeline")
+    n = int(case["expected"].split("[stages:")[1].split("]")[0])
+    other = n - 1 if n > 3 else n + 1
+    raw = (
+        case["expected"]
+        .replace(f"[stages:{n}]", f"[stages:{other}]")
+        .replace(f"[arrows:{n - 1}]", f"[arrows:{other - 1}]")
+    )
+    found, failure = judged(bundles, case, raw)
+    assert failure == "counts" and found.renderable and not found.materialized and not found.adherent
+
+
+def test_counts_that_contradict_each_other_do_not_render(bundles):
+    case = case_of(bundles, "timeline")
+    n = int(case["expected"].split("[stages:")[1].split("]")[0])
+    found, failure = judged(bundles, case, case["expected"].replace(f"[stages:{n}]", f"[stages:{n + 1}]"))
+    assert failure == "syntax" and not found.renderable and "arrows" in found.problem
+
+
+def test_another_family_and_another_form(bundles):
+    case = case_of(bundles, "memory_map")
+    other_form = next(c for c in bundles["cases"] if c["family"] == "memory_map" and c["form"] != case["form"])
+    assert judged(bundles, case, other_form["expected"])[1] == "form"
+    assert judged(bundles, case, case_of(bundles, "timeline")["expected"])[1] == "family"
+
+
+def test_the_contract_is_plain_data_with_one_hash(gold):
+    again = contracts.build(ladder.load("spec12"), pools(ladder.load("spec12")))
+    assert contracts.sha256(again) == contracts.sha256(gold) == contracts.sha256(json.loads(json.dumps(gold)))
+    changed = {**gold, "cases": [{**gold["cases"][0], "expected": "x"}, *gold["cases"][1:]]}
+    assert contracts.sha256(changed) != contracts.sha256(gold)
+
+
+def test_every_expected_picture_is_the_compilers(gold):
+    for case in gold["cases"][::40]:
+        svg = compiler.compile_text(gold["surface"], case["expected"], contracts.content_of(gold, case)).svg
+        assert hashlib.sha256(compiler.canonical(svg).encode()).hexdigest() == case["svg_sha256"]
+
+
+PAIRS = [
+    ("[task:svg] [layout:a] [topic:t] [theme:x] [OUT]", "[s] [layout:a] [theme:x] [topic:t] [ref:q] [/s]"),
+    ("[task:svg] [layout:b] [topic:u] [theme:y] [OUT]", "[s] [layout:b] [theme:y] [topic:u] [/s]"),
+    ("[task:svg] [layout:b] [topic:u] [theme:y] more words [OUT]", "[s] [layout:b] [theme:y] [topic:u] [/s]"),
+]
+
+
+def test_baselines_do_what_their_names_say():
+    asked = "[task:svg] [layout:a] [topic:t] [theme:y] [OUT]"
+    answers = {name: make(PAIRS)(asked) for name, make in baseline.BASELINES.items()}
+    assert answers == {
+        "copy": "[s] [layout:a] [topic:t] [theme:y] [/s]",
+        "topic_lookup": "[s] [layout:a] [theme:x] [topic:t] [ref:q] [/s]",
+        "nearest_neighbour": "[s] [layout:a] [theme:x] [topic:t] [ref:q] [/s]",
+        "slot_copy": "[s] [layout:a] [theme:y] [topic:t] [ref:q] [/s]",
+    }
+
+
+def test_baselines_are_counted_per_split():
+    cases = [
+        {"split": "u", "prompt": PAIRS[0][0], "expected": PAIRS[0][1]},
+        {"split": "u", "prompt": "[topic:none] [OUT]", "expected": "[s] [/s]"},
+    ]
+    table = baseline.evaluate(PAIRS, cases)
+    assert table["topic_lookup"] == {"u": {"k": 1, "n": 2}} and set(table) == set(baseline.BASELINES)

@@ -1,0 +1,127 @@
+"""The tokenizer gives back every byte, spends one token on a tag, and keeps its ids in transformers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments import corpus, ladder, surfaces, tokenizer
+from experiments.tokenizer import EOS, PAD, Coder, Policy, RoundtripError
+
+
+def rows_of(label: str) -> list[str]:
+    selected = ladder.select(label)
+    targets = corpus.pools(selected.spec)
+    return [r.text for stage in selected.rung.stages() for r in corpus.stage_rows(selected, stage, targets)]
+
+
+@pytest.fixture(scope="module", params=["spec12/r17", "spec16/r11"])
+def trained(request):
+    spec = ladder.select(request.param).spec
+    vocabulary = surfaces.load(spec.surface).vocabulary(spec.families)
+    rows = rows_of(request.param)
+    return tokenizer.train(rows, Policy(vocabulary.tags, vocabulary.prefixes)), rows, vocabulary
+
+
+def test_every_row_comes_back(trained):
+    coder, rows, _ = trained
+    facts = tokenizer.roundtrip(coder, rows)
+    assert facts["rows"] == len(rows) and facts["longest_row"] < 300 and facts["vocabulary"] <= 1024
+
+
+def test_a_structural_tag_costs_one_token(trained):
+    coder, _, vocabulary = trained
+    for tag in vocabulary.tags:
+        assert len(coder.encode(f" {tag}")) == 1, tag
+        assert len(coder.encode(f"[task:svg] {tag} {tag}")) == 3, tag
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text())
+def test_any_utf8_text_comes_back(trained, text):
+    coder, *_ = trained
+    assert coder.decode(coder.encode(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\n",
+        "  [scene]  [scene]",
+        "[scene][scene]",
+        "e\u0301 \u00e9 \U0001f600 \x00\x7f",
+        "[ref:nodes.start]",
+        "a\r\nb\t",
+        "<|endoftext|x",
+        "\u202e",
+    ],
+)
+def test_awkward_texts_come_back(trained, text):
+    coder, *_ = trained
+    assert coder.decode(coder.encode(text)) == text
+
+
+def test_the_same_rows_give_the_same_bytes(trained):
+    coder, rows, vocabulary = trained
+    assert tokenizer.train(rows, Policy(vocabulary.tags, vocabulary.prefixes)).json() == coder.json()
+
+
+def test_special_tokens_are_in_the_vocabulary_and_the_json_reloads(trained):
+    coder, rows, _ = trained
+    again = Coder.from_json(coder.json())
+    assert (
+        (again.eos, again.pad) == (coder.eos, coder.pad) == (coder.inner.token_to_id(EOS), coder.inner.token_to_id(PAD))
+    )
+    assert again.encode_many(rows[:50]) == coder.encode_many(rows[:50]) and again.size == coder.size
+    assert max(max(ids) for ids in coder.encode_many(rows)) < coder.size
+
+
+def test_ids_survive_transformers(trained, tmp_path):
+    """Ids, not only text: a loader that swapped the pre-tokenizer would still give the text back."""
+    transformers = pytest.importorskip("transformers")
+    coder, rows, _ = trained
+    for name, data in coder.files(512).items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "config.json").write_text('{"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]}')
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    sample = [
+        *rows[:: max(1, len(rows) // 300)],
+        "prose, with 1234 numbers\u00e9",
+        "  two  spaces\n\nlines",
+        "it's [unknown:tag] don't",
+    ]
+    assert [theirs(t, add_special_tokens=False)["input_ids"] for t in sample] == coder.encode_many(sample)
+    assert theirs.eos_token_id == coder.eos and theirs.pad_token_id == coder.pad and len(theirs) == coder.size
+    assert theirs.decode(coder.encode(sample[0]), clean_up_tokenization_spaces=False) == sample[0]
+
+
+def test_the_pretokenizer_is_qwen2s(trained):
+    """llama.cpp has it as `pre = qwen2`; a custom split would match none of its types."""
+    transformers = pytest.importorskip("transformers")
+    from tokenizers import Tokenizer
+
+    coder, *_ = trained
+    theirs = transformers.Qwen2Tokenizer(vocab={"<|endoftext|>": 0}, merges=[])
+    inner = (
+        Tokenizer.from_str(theirs.backend_tokenizer.to_str())
+        if hasattr(theirs, "backend_tokenizer")
+        else theirs._tokenizer
+    )
+    for text in ["[ref:nodes.l0_l1] it's 12345  x\n\n y", "\u00e9t\u00e9 [a] 'LL  ", "tabs\t\tand   spaces "]:
+        assert [p for p, _ in coder.inner.pre_tokenizer.pre_tokenize_str(text)] == [
+            p for p, _ in inner.pre_tokenizer.pre_tokenize_str(text)
+        ]
+
+
+def test_the_first_row_that_does_not_come_back_is_named():
+    class Broken(Coder):
+        def decode(self, ids):
+            return super().decode(ids).replace("two", "tw0")
+
+    rows = ["[task:svg] one [OUT] a", "[task:svg] two [OUT] b"]
+    coder = tokenizer.train(rows, Policy(("[OUT]",)))
+    with pytest.raises(RoundtripError, match=r"row 2 does not come back; at character 13 got '0 \[OUT\] b'"):
+        tokenizer.roundtrip(Broken(coder.inner), rows)
