@@ -90,22 +90,29 @@ def open_store() -> Store:
         logging.getLogger(name).setLevel(logging.WARNING)
     mlflow.set_tracking_uri(where)
     mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI") or where)
-    client = MlflowClient(where)
     try:
-        if where.startswith("sqlite:"):
-            home.cache().mkdir(parents=True, exist_ok=True)
-            with (home.cache() / "store.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                client.search_experiments(max_results=1)
-        else:
+        with _initialising(where):
+            client = MlflowClient(where)
             client.search_experiments(max_results=1)
+            client.search_registered_models(max_results=1)
     except MlflowException as error:
-        raise StoreError(
-            f"tracking store {where} cannot be reached: {str(error).splitlines()[0][:200]}; is the server up, and its version {mlflow.__version__}?"
-        ) from error
+        why = str(error).splitlines()[0][:200]
+        raise StoreError(f"tracking store {where} cannot be reached: {why}; is the server up, and its version {mlflow.__version__}?") from error
     store = Store(where, client)
     close_stale(store)
     return store
+
+
+@contextmanager
+def _initialising(where: str) -> Iterator[None]:
+    """For a local file: one process at a time, because MLflow's first use of an empty database does not lock it."""
+    if not where.startswith("sqlite:"):
+        yield
+        return
+    home.cache().mkdir(parents=True, exist_ok=True)
+    with (home.cache() / "store.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _process() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -233,7 +234,7 @@ def test_packing_keeps_every_row_whole_and_masks_prompts(coder):
     found = []
     for ids, targets, pos in zip(packed.windows.ids, packed.windows.targets, packed.windows.pos, strict=True):
         starts = [*np.flatnonzero(pos == 0), len(pos)]
-        for a, b in zip(starts, starts[1:], strict=False):
+        for a, b in pairwise(starts):
             if (targets[a:b] < 0).all():
                 assert (ids[a:b] == coder.pad).all()  # padding is a row of its own and carries no loss
                 continue

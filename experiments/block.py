@@ -1,0 +1,185 @@
+"""What the two scene surfaces (blocks and one-line tags) share: style attributes, ranks, ids, and the scene record.
+
+A surface hands over the tags between its markers in two parts: attributes, then components as `(Component, Tag)`. How
+a component is spelled is the surface's own business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from experiments import families
+from experiments.family import Family, Kind
+from experiments.scene import Component, Scene
+from experiments.style import AXES, Style
+from experiments.tag import ID, OUT, REF, TASK, Reader, SurfaceError, Tag, Vocabulary, check_payload, check_value
+from experiments.violation import Violation, shorten
+
+# Canonical order of the attributes of a scene: the layout follows the canvas, the topic comes last.
+ORDER = ("canvas", "layout", *(axis for axis in AXES if axis != "canvas"), "topic")
+ALWAYS = ("layout", "theme", "tone", "density", "topic")
+
+
+def carried() -> tuple[str, ...]:
+    """Families that scene surfaces can write: those with component kinds."""
+    return tuple(name for name in families.names() if families.load(name).kinds)
+
+
+def write_attributes(scene: Scene) -> list[str]:
+    """`[layout:F] [theme:T] ...` in canonical order; what the scene leaves open is not written."""
+    tags = []
+    for name in ORDER:
+        value = scene.family if name == "layout" else scene.topic if name == "topic" else getattr(scene.style, name)
+        if value in (None, "") or (name == "background" and value == "none"):
+            continue
+        tags.append(f"[{name}:{value}]")
+    return tags
+
+
+def write_prompt(scene: Scene) -> str:
+    """The canonical tag prompt of a scene: task, layout, topic, then the style attributes that the scene states."""
+    style = [tag for tag in write_attributes(scene) if not tag.startswith(("[layout:", "[topic:"))]
+    return " ".join([TASK, f"[layout:{scene.family}]", f"[topic:{scene.topic}]", *style, OUT])
+
+
+def refuse_foreign(scene: Scene, surface: str, with_topic: bool = False) -> Family:
+    """The scene's family, or a SurfaceError where this surface would lose part of the scene."""
+    found: list[Violation] = []
+    if scene.family not in carried():
+        found.append(Violation("scene.family", shorten(scene.family), f"one of {', '.join(carried())}"))
+    if scene.form or scene.counts:
+        found.append(
+            Violation(
+                "scene.form", scene.form or "counts", f"no form and no counts: the {surface} surface cannot write them"
+            )
+        )
+    if not ID.fullmatch(scene.topic) and (scene.topic or with_topic):
+        found.append(Violation("scene.topic", shorten(scene.topic), "letters, digits and _"))
+    for axis, legal in AXES.items():
+        if getattr(scene.style, axis) not in (None, *legal):
+            found.append(
+                Violation(f"scene.style.{axis}", shorten(getattr(scene.style, axis)), f"one of {', '.join(legal)}")
+            )
+    if found:
+        raise SurfaceError(found)
+    return families.load(scene.family)
+
+
+def split_header(tags: Sequence[Tag]) -> tuple[list[Tag], list[Tag]]:
+    """(attribute tags, component tags): attributes are the tags up to the first that is no attribute."""
+    cut = next((i for i, tag in enumerate(tags) if tag.name not in ORDER or tag.closing), len(tags))
+    return list(tags[:cut]), list(tags[cut:])
+
+
+def read_attributes(reader: Reader, tags: Sequence[Tag], required: Sequence[str], ordered: bool) -> dict[str, str]:
+    """Attribute values by name; `ordered` also insists on the canonical order."""
+    values: dict[str, str] = {}
+    seen: set[str] = set()
+    last = -1
+    for tag in tags:
+        place = ORDER.index(tag.name)
+        if tag.name in seen:
+            reader.report(tag, f"a second [{tag.name}:]", "each attribute once")
+            continue
+        seen.add(tag.name)
+        if ordered and place < last:
+            reader.report(tag, f"{tag.text} after [{ORDER[last]}:]", "the order " + " ".join(ORDER))
+        last = max(last, place)
+        value = read_attribute(reader, tag)
+        if value is not None:
+            values[tag.name] = value
+    for name in required:
+        if name not in seen:
+            reader.report(None, f"no [{name}:]", f"[{name}:] among the attributes")
+    return values
+
+
+def read_attribute(reader: Reader, tag: Tag) -> str | None:
+    if tag.name == "layout":
+        return check_value(reader, tag, carried())
+    if tag.name == "topic":
+        return check_payload(reader, tag, tag.value, ID, "a topic")
+    return check_value(reader, tag, AXES[tag.name])
+
+
+def build(reader: Reader, values: dict[str, str], parts: Sequence[tuple[Component, Tag]]) -> Scene:
+    """The scene, after every structural check of its family; raises with all violations."""
+    family = families.load(values["layout"]) if "layout" in values else None
+    style = Style(**{name: value for name, value in values.items() if name not in ("layout", "topic")})
+    scene = Scene(family.name if family else "", style, values.get("topic", ""), components=tuple(c for c, _ in parts))
+    for fault in family.inspect(scene) if family else ():
+        reader.report(None if fault.component is None else parts[fault.component][1], fault.got, fault.expected)
+    reader.fail_if_any()
+    return scene
+
+
+def kinds_of(names: Iterable[str]) -> dict[str, Kind]:
+    """Every component kind of the named families (the same kind may serve several)."""
+    return {kind.name: kind for name in names for kind in families.load(name).kinds.values()}
+
+
+def style_vocabulary(names: Iterable[str], attributes: Sequence[str], marker: str) -> Vocabulary:
+    """Tags of the prompt, the markers, the layouts and the closed style lists; `[topic:` is open."""
+    tags = [TASK, OUT, f"[{marker}]", f"[/{marker}]", *(f"[layout:{name}]" for name in names)]
+    tags += [f"[{name}:{value}]" for name in attributes for value in AXES[name]]
+    return Vocabulary.of(tags, ["[topic:"])
+
+
+# ---- the fields of a component
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a component: its tag in a block, the slot of `Component` it fills, its legal values (none = an id
+    or a reference).
+    """
+
+    tag: str
+    slot: str
+    required: bool = True
+    legal: tuple[str, ...] = ()
+
+    def get(self, part: Component) -> str | None:
+        return part.get(self.tag) if self.legal else getattr(part, self.slot)
+
+    def check(self, reader: Reader, tag: Tag, value: str | None) -> str | None:
+        if self.legal:
+            if value in self.legal:
+                return value
+            reader.report(tag, f"{self.tag} {shorten(value)}", f"one of {', '.join(self.legal)}")
+            return None
+        return check_payload(
+            reader, tag, value, REF if self.slot == "ref" else ID, "a reference" if self.slot == "ref" else "an id"
+        )
+
+
+@cache
+def _fields(
+    name: str,
+    id_tag: str | None,
+    id_required: bool,
+    ends: tuple[str, str] | None,
+    ref: str | None,
+    attributes: tuple[tuple[str, tuple[str, ...]], ...],
+) -> tuple[Field, ...]:
+    found = [Field(id_tag, "id", id_required)] if id_tag else []
+    found += [Field(ends[0], "source"), Field(ends[1], "target")] if ends else []
+    found += [Field(ref, "ref")] if ref else []
+    return (*found, *(Field(key, key, legal=legal) for key, legal in attributes))
+
+
+def fields(kind: Kind) -> tuple[Field, ...]:
+    """The fields of a component kind in the order in which a block writes them."""
+    return _fields(
+        kind.name, kind.id_tag, kind.id_required, kind.end_tags, kind.ref_tag, tuple(kind.attributes.items())
+    )
+
+
+def assemble(kind: Kind, values: dict[str, str]) -> Component:
+    """A component from the values of its slots."""
+    plain = {slot: value for slot, value in values.items() if slot not in kind.attributes}
+    return Component(
+        kind.name, attributes=tuple((key, values[key]) for key in kind.attributes if key in values), **plain
+    )

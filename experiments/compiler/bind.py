@@ -1,0 +1,152 @@
+"""Binding: content is checked against its family's shape, and every reference of a scene is resolved to a typed piece
+of it.
+
+A reference is a dotted path of keys and list positions. One that leads nowhere, or to the wrong kind of thing, is a
+violation: nothing is skipped and nothing is drawn literally.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from experiments import families
+from experiments.content import Shape
+from experiments.family import Family
+from experiments.scene import Component, Scene
+from experiments.violation import Violation, ViolationError, shorten
+
+
+class CompileError(ViolationError):
+    """A scene and a content that cannot become a picture."""
+
+    subject = "compile"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A component with what its reference holds."""
+
+    part: Component
+    data: Any
+
+    @property
+    def ref(self) -> str:
+        return self.part.ref or self.part.id or self.part.kind
+
+    @property
+    def id(self) -> str:
+        """Unique within the scene: the id, or the reference where a kind has no id."""
+        return self.part.id or self.ref
+
+
+@dataclass(slots=True)
+class Bound:
+    """A scene whose references are all resolved; `issues` collects what drawing finds."""
+
+    scene: Scene
+    family: Family
+    items: list[Item]
+    content: Shape
+    issues: list[Violation] = field(default_factory=list)
+
+    def all(self, *kinds: str) -> list[Item]:
+        return [item for item in self.items if item.part.kind in kinds]
+
+    def one(self, kind: str) -> Item | None:
+        return next((item for item in self.items if item.part.kind == kind), None)
+
+
+def bind(scene: Scene, content: Mapping[str, Any]) -> Bound:
+    """Content and scene joined, or CompileError with every violation of either."""
+    if scene.family not in families.names():
+        raise CompileError([Violation("scene.family", shorten(scene.family), "one of " + ", ".join(families.names()))])
+    family = families.load(scene.family)
+    found = [
+        Violation("scene" if f.component is None else f"scene.components.{f.component}", f.got, f.expected)
+        for f in family.inspect(scene)
+    ]
+    shape, faults = read_content(family, content)
+    found += faults
+    if shape is None or found:
+        raise CompileError(found)
+    items = []
+    for part in scene.components:
+        data = _resolve(shape, part, family, found)
+        items.append(Item(part, data))
+    if found:
+        raise CompileError(found)
+    return Bound(scene, family, items, shape)
+
+
+def read_content(family: Family, content: Mapping[str, Any]) -> tuple[Shape | None, list[Violation]]:
+    """A content document in its family's shape, or every violation with its path. Cached by the document's JSON."""
+    try:
+        text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        return None, [Violation("content", shorten(str(error)), "a document of JSON values")]
+    return _read_content(family.name, text)
+
+
+@lru_cache(maxsize=2048)
+def _read_content(name: str, text: str) -> tuple[Shape | None, list[Violation]]:
+    try:
+        return families.load(name).content.model_validate(json.loads(text)), []
+    except ValidationError as error:
+        return None, [_violation(e) for e in error.errors()]
+
+
+def _violation(error: Any) -> Violation:
+    path = ".".join(["content", *(str(step) for step in error["loc"])])
+    message = error["msg"].removeprefix("Value error, ")
+    got = "nothing" if error["type"] == "missing" else shorten(error["input"])
+    return Violation(path, got, message[0].lower() + message[1:])
+
+
+def _resolve(shape: Shape, part: Component, family: Family, found: list[Violation]) -> Any:
+    kind = family.kinds[part.kind]
+    if kind.ref_tag is None:
+        return None
+    steps = (part.ref or "").split(".")
+    value: Any = shape
+    for i, step in enumerate(steps):
+        value, missing = _step(value, step)
+        if missing or value is None:
+            found.append(
+                Violation(
+                    f"content.{part.ref}",
+                    "nothing" if i == len(steps) - 1 else f"nothing at `{'.'.join(steps[: i + 1])}`",
+                    f"what [{part.kind}] refers to{missing}",
+                )
+            )
+            return None
+    if not isinstance(value, kind.data):
+        names = " or ".join(t.__name__ for t in kind.data)
+        found.append(Violation(f"content.{part.ref}", type(value).__name__, f"{names}, as [{part.kind}] needs"))
+    return value
+
+
+def _step(value: Any, step: str) -> tuple[Any, str]:
+    """(what is at that key, "") or (None, a hint about what there is)."""
+    if isinstance(value, Shape):
+        fields = type(value).model_fields
+        return (getattr(value, step), "") if step in fields else (None, _hint(step, list(fields)))
+    if isinstance(value, dict):
+        return (value[step], "") if step in value else (None, _hint(step, list(value)))
+    if isinstance(value, tuple):
+        if step.isdecimal() and int(step) < len(value):
+            return value[int(step)], ""
+        return None, f"; there are {len(value)} entries, counted from 0"
+    return None, f"; `{step}` is asked of a {type(value).__name__}"
+
+
+def _hint(step: str, keys: list[str]) -> str:
+    close = get_close_matches(step, keys, 1)
+    there = f"; the content has {len(keys)}: {', '.join(keys[:7])}{', ...' if len(keys) > 7 else ''}"
+    return f"{there}; did you mean `{close[0]}`?" if close else there

@@ -1,0 +1,165 @@
+"""The sheet of paper a family draws on: canvas, header, footer, a cursor that moves down, and the finished tree.
+
+A page owns what all families share. It grows downwards with its content; families may ask for more width. It does not
+know any family.
+"""
+
+from __future__ import annotations
+
+from experiments.compiler.bind import Bound
+from experiments.compiler.flow import Flow
+from experiments.compiler.label import Labeller
+from experiments.compiler.sheet import Ground, Sheet
+from experiments.compiler.tree import Box, Node, Ornament, Tree
+from experiments.content import Footer, Header
+from experiments.violation import Violation
+
+MAX_SIDE = 6000.0  # px
+
+
+class Page:
+    """One picture in the making: `x0..x1` is the room between the margins, `y` the cursor."""
+
+    def __init__(self, bound: Bound, sheet: Sheet, width: float | None = None) -> None:
+        self.bound, self.sheet = bound, sheet
+        self.issues: list[Violation] = bound.issues
+        self.width = max(width or 0.0, sheet.width)
+        self.framed = sheet.style.frame in ("card", "panel")
+        rim = 14.0 if self.framed else 0.0
+        self.x0, self.x1 = sheet.margin + rim, self.width - sheet.margin - rim
+        self.y = sheet.margin + rim - 4
+        self.rim = rim
+        self.nodes: list[Node] = []
+        self.labels = Labeller(sheet, self.issues)
+
+    @property
+    def room(self) -> float:
+        """Width between the margins, px."""
+        return self.x1 - self.x0
+
+    def add(self, *nodes: Node) -> None:
+        self.nodes.extend(nodes)
+
+    def flow(self, width: float, ground: Ground | None = None) -> Flow:
+        """An empty column for this page."""
+        return Flow(self.sheet, ground or self.sheet.canvas, width, self.issues)
+
+    def card(
+        self,
+        path: str,
+        flow: Flow,
+        x: float,
+        y: float,
+        w: float,
+        h: float,
+        stroke: str | None = None,
+        pad: float | None = None,
+        top: float = 0.0,
+    ) -> Box:
+        """A card around a flow, on the flow's ground; `top` adds space above the words. Not yet added."""
+        inset = self.sheet.pad if pad is None else pad
+        radius = min(self.sheet.radius, h / 2)
+        box = Box(path, x, y, w, h, flow.ground.fill, stroke or self.sheet.border, 1.2, radius)
+        box.children = flow.place(x + inset, y + inset + top)
+        return box
+
+    def header(self) -> None:
+        """Kicker, headline and subtitle of the scene's `header_band`, with an accent bar at the left."""
+        sheet = self.sheet
+        item = self.bound.one("header_band")
+        if item is None:
+            return
+        path, header = item.ref, item.data
+        assert isinstance(header, Header)
+        accent = sheet.named(header.accent)
+        bar = 6.0
+        flow = self.flow(self.room - bar - sheet.pad)
+        if header.kicker:
+            flow.text(f"{path}.kicker", header.kicker, "kicker", accent, most=1)
+        flow.text(f"{path}.headline", header.headline, "headline", gap=sheet.gap * 0.2, most=2, even=True)
+        if header.subtitle:
+            flow.text(f"{path}.subtitle", header.subtitle, "subtitle", sheet.canvas.muted, gap=sheet.gap * 0.22, most=3)
+        self.add(Ornament("rect", self.x0, self.y + 4, bar, flow.height - 6, fill=accent, radius=bar / 2))
+        box = Box(path, self.x0 + bar + sheet.pad * 0.8, self.y, self.room - bar - sheet.pad * 0.8, flow.height)
+        box.children = flow.place(box.x, box.y)
+        self.add(box)
+        self.y += flow.height + sheet.gap
+
+    def footer(self, kind: str = "footer_note") -> None:
+        """Each footer of that kind: a note, or a title with a body, in a quiet band with an accent edge."""
+        for item in self.bound.all(kind):
+            self.y += self.sheet.gap * 0.9
+            self.band(item.ref, item.data, self.x0, self.room)
+
+    def band(self, path: str, footer: object, x: float, w: float) -> Box:
+        """A full-width note at the cursor."""
+        assert isinstance(footer, Footer)
+        sheet, pad = self.sheet, self.sheet.pad
+        ground = sheet.surface_2
+        flow = self.flow(w - 2 * pad - 6, ground)
+        if footer.title:
+            flow.text(f"{path}.title", footer.title, "title", most=2)
+        for part in ("body", "note"):
+            words = getattr(footer, part)
+            if words:
+                flow.text(
+                    f"{path}.{part}", words, "body", ground.muted if footer.title else None, gap=pad * 0.2, most=6
+                )
+        high = flow.height + 1.5 * pad
+        box = Box(path, x, self.y, w, high, ground.fill, sheet.border, 1.2, min(sheet.radius, high * 0.32))
+        box.add(
+            Ornament("rect", x + pad * 0.7, self.y + pad * 0.75, 5, high - pad * 1.5, fill=sheet.accent(), radius=2.5)
+        )
+        box.add(*flow.place(x + pad + 12, self.y + pad * 0.75))
+        self.add(box)
+        self.y += high
+        return box
+
+    def finish(self, summary: str) -> Tree:
+        """The tree; the canvas ends one margin below the cursor."""
+        sheet = self.sheet
+        height = float(round(self.y + sheet.margin + self.rim))
+        if height > MAX_SIDE or self.width > MAX_SIDE:
+            self.issues.append(
+                Violation(
+                    "content",
+                    f"a picture of {self.width:.0f} x {height:.0f} px",
+                    f"at most {MAX_SIDE:.0f}; shorten the texts",
+                )
+            )
+        root = Box("canvas", 0, 0, self.width, height)
+        if self.framed:
+            root.add(self._frame(height))
+            frame = root.children[0]
+            assert isinstance(frame, Box)
+            frame.children = self.nodes
+        else:
+            root.children = self.nodes
+        header = self.bound.one("header_band")
+        title = (
+            header.data.headline
+            if header is not None and isinstance(header.data, Header)
+            else self.bound.scene.family.replace("_", " ")
+        )
+        if header is not None and isinstance(header.data, Header) and header.data.subtitle:
+            summary = f"{header.data.subtitle} {summary}"
+        return Tree(
+            self.width,
+            height,
+            sheet.theme.canvas,
+            sheet.canvas.fills,
+            sheet.pattern(self.width, height),
+            root,
+            title,
+            summary,
+        )
+
+    def _frame(self, height: float) -> Box:
+        """The outer frame: a filled panel, or a card's outline."""
+        sheet, edge = self.sheet, sheet_edge(self.sheet)
+        return Box("frame", edge, edge, self.width - 2 * edge, height - 2 * edge, None, sheet.border, 1.5, sheet.radius)
+
+
+def sheet_edge(sheet: Sheet) -> float:
+    """Distance of the outer frame from the canvas border, px."""
+    return sheet.margin * 0.4

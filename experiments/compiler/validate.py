@@ -1,0 +1,244 @@
+"""Whether an SVG text is one that this compiler may have written: allow-listed elements and attributes, each value of
+its grammar, inside the canvas.
+
+`validate(svg)` and `inspect(svg)` return every violation with its path. It trusts nothing: the text is size-capped, parsed with
+entities and DTDs forbidden, and each attribute must match. No script, style, event, link, image or foreign element
+can pass. It says nothing about looks, and it mends nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from math import nan
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from experiments.compiler.metric import STACKS
+from experiments.content import UNSAFE
+from experiments.violation import Violation, shorten
+
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+MAX_BYTES, MAX_ELEMENTS, MAX_SIDE, MAX_DEPTH = 512_000, 4_000, 8_000.0, 4
+ROUNDING = 0.11  # px: sizes are written with one decimal
+
+_NUM = r"-?\d{1,5}(?:\.\d{1,3})?"
+_POINT = rf"{_NUM},{_NUM}"
+_PAIR = rf"{_NUM} {_NUM}"
+_ID = r"[a-z][0-9a-f]{8}"
+_GRAMMAR = {
+    "number": _NUM,
+    "size": r"\d{1,5}(?:\.\d{1,3})?",
+    "share": r"0|1|0?\.\d{1,3}|1\.0",
+    "colour": r"#[0-9a-f]{6}",
+    "paint": rf"none|#[0-9a-f]{{6}}|url\(#{_ID}\)",
+    "id": _ID,
+    "ids": rf"{_ID}(?: {_ID})*",
+    "viewbox": rf"0 0 {_NUM} {_NUM}",
+    "points": rf"{_POINT}(?: {_POINT}){{1,63}}",
+    "path": rf"M{_PAIR}(?:L{_PAIR}|Q{_PAIR} {_PAIR}){{1,63}}",
+    "dash": r"\d{1,2} \d{1,2}",
+    "anchor": "middle|end",
+    "weight": "700",
+    "cap": "round|butt",
+    "join": "round",
+    "role": "img",
+    "offset": "0|1",
+    "family": "|".join(re.escape(stack) for stack in STACKS.values()),
+}
+_PATTERNS = {name: re.compile(pattern) for name, pattern in _GRAMMAR.items()}
+_PAINT = {
+    "fill": "paint",
+    "stroke": "colour",
+    "stroke-width": "size",
+    "stroke-dasharray": "dash",
+    "fill-opacity": "share",
+    "stroke-opacity": "share",
+    "stroke-linecap": "cap",
+    "stroke-linejoin": "join",
+}
+_TYPE = {
+    "x": "number",
+    "y": "number",
+    "font-size": "size",
+    "fill": "colour",
+    "font-weight": "weight",
+    "font-family": "family",
+    "text-anchor": "anchor",
+}
+# element -> (attribute -> grammar, children)
+ALLOWED: dict[str, tuple[dict[str, str], frozenset[str]]] = {
+    "svg": (
+        {
+            "width": "size",
+            "height": "size",
+            "viewBox": "viewbox",
+            "role": "role",
+            "aria-labelledby": "ids",
+            "font-family": "family",
+        },
+        frozenset({"title", "desc", "defs", "rect", "circle", "line", "path", "polygon", "polyline", "text"}),
+    ),
+    "title": ({"id": "id"}, frozenset()),
+    "desc": ({"id": "id"}, frozenset()),
+    "defs": ({}, frozenset({"linearGradient"})),
+    "linearGradient": ({"id": "id", "x1": "share", "y1": "share", "x2": "share", "y2": "share"}, frozenset({"stop"})),
+    "stop": ({"offset": "offset", "stop-color": "colour"}, frozenset()),
+    "rect": ({"x": "number", "y": "number", "width": "size", "height": "size", "rx": "size", **_PAINT}, frozenset()),
+    "circle": ({"cx": "number", "cy": "number", "r": "size", **_PAINT}, frozenset()),
+    "line": ({"x1": "number", "y1": "number", "x2": "number", "y2": "number", **_PAINT}, frozenset()),
+    "path": ({"d": "path", **_PAINT}, frozenset()),
+    "polygon": ({"points": "points", **_PAINT}, frozenset()),
+    "polyline": ({"points": "points", **_PAINT}, frozenset()),
+    "text": (_TYPE, frozenset({"tspan"})),
+    "tspan": (_TYPE, frozenset()),
+}
+_WORDS = frozenset({"title", "desc", "text", "tspan"})
+_NUMBERS = re.compile(_NUM)
+
+
+def validate(svg: str) -> list[str]:
+    """Every violation of an SVG text as a sentence with its path; empty for a valid picture."""
+    return [str(violation) for violation in inspect(svg)]
+
+
+def inspect(svg: str) -> list[Violation]:
+    """Every violation of an SVG text."""
+    if len(svg) > MAX_BYTES:
+        return [Violation("svg", f"{len(svg)} characters", f"at most {MAX_BYTES}")]
+    try:
+        root = fromstring(svg, forbid_dtd=True, forbid_entities=True, forbid_external=True)
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        return [
+            Violation(
+                "svg",
+                shorten(str(error) or type(error).__name__),
+                "well-formed XML without DTD, entities or references",
+            )
+        ]
+    if root.tag != f"{NAMESPACE}svg":
+        return [Violation("svg", f"a root <{root.tag}>", "<svg> in the SVG namespace")]
+    if not svg.startswith("<svg ") or "<?" in svg or "<!" in svg:
+        return [
+            Violation(
+                "svg", shorten(svg[:40]), "one <svg> element without declarations, comments or processing instructions"
+            )
+        ]
+    found = list(_root_violations(root))
+    _visit(root, "svg", (_float(root.get("width")), _float(root.get("height"))), MAX_DEPTH, found)
+    return found
+
+
+def _root_violations(root: Element) -> Iterator[Violation]:
+    for name in ("width", "height"):
+        side = _float(root.get(name))
+        if not 0 < side <= MAX_SIDE:
+            yield Violation(f"svg@{name}", shorten(root.get(name)), f"a size in (0, {MAX_SIDE:.0f}]")
+    if root.get("viewBox") != f"0 0 {root.get('width')} {root.get('height')}":
+        yield Violation("svg@viewBox", shorten(root.get("viewBox")), "0 0 width height")
+    if root.get("role") != "img":
+        yield Violation("svg@role", shorten(root.get("role")), "img")
+    elements = sum(1 for _ in root.iter())
+    if not 4 <= elements <= MAX_ELEMENTS:
+        yield Violation("svg", f"{elements} elements", f"4 to {MAX_ELEMENTS}")
+    if [child.tag.removeprefix(NAMESPACE) for child in root[:2]] != ["title", "desc"]:
+        yield Violation("svg", "no <title> and <desc>", "both, first")
+    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    named = (root.get("aria-labelledby") or "").split()
+    if len(ids) != len(set(ids)) or not named or not set(named) <= set(ids):
+        yield Violation("svg@aria-labelledby", shorten(named), "the ids of title and desc, each id once")
+
+
+def _visit(element: Element, path: str, size: tuple[float, float], depth: int, found: list[Violation]) -> None:
+    tag = element.tag.removeprefix(NAMESPACE)
+    attributes, children = ALLOWED[tag]
+    for name, value in element.attrib.items():
+        grammar = attributes.get(name)
+        if grammar is None:
+            found.append(Violation(f"{path}@{name}", shorten(value), f"only {', '.join(attributes)} on <{tag}>"))
+        elif not _matches(grammar, value):
+            found.append(Violation(f"{path}@{name}", shorten(value), f"a {grammar}"))
+    inside = _PLACES.get(tag)
+    if inside and not inside(element.attrib, *size):
+        found.append(Violation(path, shorten(dict(element.attrib)), "a place inside the canvas"))
+    if tag in _WORDS:
+        _check_words(element, path, found)
+    elif element.text and element.text.strip():
+        found.append(Violation(path, shorten(element.text), f"no text in <{tag}>"))
+    for i, child in enumerate(element):
+        name = child.tag.removeprefix(NAMESPACE) if isinstance(child.tag, str) else "?"
+        if name not in children or name not in ALLOWED or depth == 0:
+            legal = ", ".join(sorted(children)) or "no elements"
+            found.append(Violation(f"{path}/{name}[{i}]", f"<{name}>", f"{legal} in <{tag}>"))
+        else:
+            _visit(child, f"{path}/{name}[{i}]", size, depth - 1, found)
+        if child.tail and child.tail.strip():
+            found.append(Violation(path, shorten(child.tail), "no text between elements"))
+
+
+def _check_words(element: Element, path: str, found: list[Violation]) -> None:
+    text = element.text or ""
+    if UNSAFE.search(text):
+        found.append(Violation(path, shorten(text), "no control or bidi characters"))
+    if not text.strip() and not len(element):
+        found.append(Violation(path, "no words", "some"))
+
+
+@lru_cache(maxsize=1 << 15)
+def _matches(grammar: str, value: str) -> bool:
+    return _PATTERNS[grammar].fullmatch(value) is not None
+
+
+@lru_cache(maxsize=1 << 15)
+def _float(value: str | None) -> float:
+    """The number; 0 where it is absent, NaN (which lies nowhere) where it is no number."""
+    return 0.0 if value is None else float(value) if _PATTERNS["number"].fullmatch(value) else nan
+
+
+# ---- whether a shape lies on a canvas of w x h px
+
+Attributes = Mapping[str, str]
+
+
+def _rect_inside(at: Attributes, w: float, h: float) -> bool:
+    x, y = _float(at.get("x")), _float(at.get("y"))
+    right, bottom = x + _float(at.get("width")), y + _float(at.get("height"))
+    return x >= 0 and y >= 0 and right <= w + ROUNDING and bottom <= h + ROUNDING
+
+
+def _circle_inside(at: Attributes, w: float, h: float) -> bool:
+    """Circles also make the background: their centre must be on the canvas and they may not be larger than it."""
+    return 0 <= _float(at.get("cx")) <= w and 0 <= _float(at.get("cy")) <= h and 0 < _float(at.get("r")) <= max(w, h)
+
+
+def _line_inside(at: Attributes, w: float, h: float) -> bool:
+    return all(0 <= _float(at.get(name)) <= (w if name[0] == "x" else h) for name in ("x1", "y1", "x2", "y2"))
+
+
+def _text_inside(at: Attributes, w: float, h: float) -> bool:
+    return 0 <= _float(at.get("x")) <= w and 0 <= _float(at.get("y")) <= h
+
+
+def _points_inside(at: Attributes, w: float, h: float) -> bool:
+    return _coordinates_inside(at.get("d") or at.get("points") or "", w, h)
+
+
+@lru_cache(maxsize=1 << 14)
+def _coordinates_inside(text: str, w: float, h: float) -> bool:
+    values = [float(value) for value in _NUMBERS.findall(text)]
+    return bool(values) and min(values) >= 0 and max(values[::2]) <= w and max(values[1::2]) <= h
+
+
+_PLACES: dict[str, Callable[[Attributes, float, float], bool]] = {
+    "rect": _rect_inside,
+    "circle": _circle_inside,
+    "line": _line_inside,
+    "text": _text_inside,
+    "tspan": _text_inside,
+    "path": _points_inside,
+    "polygon": _points_inside,
+    "polyline": _points_inside,
+}

@@ -1,0 +1,78 @@
+"""Shapes of content documents that several families share: constrained words, a header, a footer, a panel.
+
+A content document is JSON written by a person; pydantic reports every defect with its path. This file knows no family
+and resolves no reference (that is `compiler/bind.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+# Controls, bidi marks and overrides, zero-width characters, line separators, lone surrogates, noncharacters.
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]")
+
+
+def _refuse_unsafe(text: str) -> str:
+    found = UNSAFE.search(text)
+    if found:
+        raise ValueError(
+            f"character U+{ord(found[0]):04X} at offset {found.start()} cannot be drawn; remove it or split the text"
+        )
+    if not text.strip():
+        raise ValueError("the text is blank; leave the field out instead")
+    return text
+
+
+Words = Annotated[str, Field(min_length=1, max_length=600), AfterValidator(_refuse_unsafe)]
+Short = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(_refuse_unsafe)]
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class Shape(BaseModel):
+    """Base of every content shape: unknown keys are refused, instances cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Header(Shape):
+    kicker: Short | None = None
+    headline: Short
+    subtitle: Words | None = None
+    accent: str | None = None
+
+
+class Footer(Shape):
+    """Either a single `note`, or a `title` with a `body`."""
+
+    note: Words | None = None
+    title: Short | None = None
+    body: Words | None = None
+
+    @model_validator(mode="after")
+    def _say_something(self) -> Footer:
+        if not (self.note or self.body):
+            raise ValueError("a footer needs a note or a body")
+        return self
+
+
+class Label(Shape):
+    """A short text; a bare string is read as `{"label": text}`."""
+
+    label: Short
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_string(cls, value: Any) -> Any:
+        return {"label": value} if isinstance(value, str) else value
+
+
+class Panel(Shape):
+    """A titled box with an optional sentence and a few short details."""
+
+    badge: Short | None = None
+    title: Short
+    body: Words | None = None
+    detail: tuple[Short, ...] = Field(default=(), max_length=6)

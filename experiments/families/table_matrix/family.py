@@ -1,0 +1,85 @@
+"""Table matrix: grouped tables with a legend, row states and closing notes. No forms: its scenes come from the scene
+surfaces.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from experiments.compiler.bind import Bound
+from experiments.compiler.sheet import Sheet
+from experiments.compiler.tree import Tree
+from experiments.content import Footer, Header, Shape, Short, Words
+from experiments.families.table_matrix.layout import lay_out
+from experiments.family import Family, Kind, by_name
+
+State = Literal["normal", "highlight", "success", "warning", "danger"]
+
+
+class Entry(Shape):
+    """A legend entry; with a state it shows that state's colour. A bare string is read as a label."""
+
+    label: Short
+    state: State | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_string(cls, value: Any) -> Any:
+        return {"label": value} if isinstance(value, str) else value
+
+
+class Legend(Shape):
+    title: Short
+    note: Words | None = None
+    warning: Words | None = None
+    items: tuple[Entry, ...] = Field(default=(), max_length=8)
+
+
+class Row(Shape):
+    cells: tuple[Short, ...] = Field(min_length=2, max_length=6)
+    state: State = "normal"
+
+
+class Group(Shape):
+    """One table: every row has as many cells as the header."""
+
+    title: Short
+    caption: Words | None = None
+    header: tuple[Short, ...] = Field(min_length=2, max_length=6)
+    rows: tuple[Row, ...] = Field(min_length=1, max_length=24)
+
+    @model_validator(mode="after")
+    def _check_cells(self) -> Group:
+        for i, row in enumerate(self.rows):
+            if len(row.cells) != len(self.header):
+                raise ValueError(f"row {i} has {len(row.cells)} cells, expected {len(self.header)} as in the header")
+        return self
+
+
+class Content(Shape):
+    header: Header
+    legend: Legend | None = None
+    groups: tuple[Group, ...] = Field(min_length=1, max_length=8)
+    notes: tuple[Footer, ...] = Field(default=(), max_length=3)
+    footer: Footer | None = None
+
+
+class TableMatrix(Family):
+    name = "table_matrix"
+    title = "Table"
+    content = Content
+    kinds = by_name(
+        Kind("header_band", 0, (Header,), at_least=1, at_most=1),
+        Kind("legend_block", 1, (Legend,), at_most=1),
+        Kind("table_block", 2, (Group,), at_least=1, at_most=8),
+        Kind("note_band", 3, (Footer,), at_most=3),
+        Kind("footer_note", 4, (Footer,), at_most=1),
+    )
+
+    def draw(self, bound: Bound, sheet: Sheet) -> Tree:
+        return lay_out(bound, sheet, self.summary(bound))
+
+
+FAMILY = TableMatrix()

@@ -1,0 +1,54 @@
+"""Surfaces: textual dialects of the one scene model. Found, not registered: every module beside this file is one.
+
+A surface is a module with `families()`, `format(scene)`, `parse(text)`, `prompt(scene)` and `vocabulary(...)`.
+`parse(format(scene)) == scene` for every scene of a family that it carries; whatever it cannot write it refuses.
+Repairing or completing a text is not a surface's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from experiments.scene import Scene
+from experiments.tag import SurfaceError, Vocabulary
+
+__all__ = ["Surface", "SurfaceError", "Vocabulary", "load", "names"]
+
+
+class Surface(Protocol):
+    """What a surface module offers. `MARKER` names the opening and closing tag of its texts."""
+
+    MARKER: str
+
+    def families(self) -> tuple[str, ...]:
+        """Families that this surface carries."""
+
+    def format(self, scene: Scene) -> str:
+        """The one canonical text of a scene."""
+
+    def parse(self, text: str) -> Scene:
+        """The scene of a text, or SurfaceError with every violation."""
+
+    def prompt(self, scene: Scene) -> str:
+        """The canonical tag prompt that asks for a scene."""
+
+    def vocabulary(self, families: Sequence[str] | None = None) -> Vocabulary:
+        """Structural tags to reserve in a tokenizer, for these families (all by default)."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Every surface's name, sorted."""
+    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")))
+
+
+@cache
+def load(name: str) -> Surface:
+    """The surface called `name`."""
+    if name not in names():
+        raise KeyError(f"no surface `{name}`; there are {', '.join(names())}")
+    return cast(Surface, import_module(f"{__name__}.{name}"))

@@ -1,0 +1,102 @@
+"""The compact surface: a scene with one tag per component, `[decision_node:start|nodes.start]`,
+`[decision_edge:a->b|edges.a_b]`.
+
+The spelling in which people write scenes, on one line or many: style attributes may come in any order and those that
+are absent keep their default; only the layout is needed. Components keep the order of their ranks. Writing is
+canonical. The block spelling is `gold.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from experiments import block
+from experiments.family import Kind
+from experiments.scene import Component, Scene
+from experiments.tag import Reader, Tag, Vocabulary, frame, read
+from experiments.violation import shorten
+
+MARKER = "scene"
+
+
+def families() -> tuple[str, ...]:
+    return block.carried()
+
+
+def prompt(scene: Scene) -> str:
+    return block.write_prompt(scene)
+
+
+def format(scene: Scene) -> str:
+    family = block.refuse_foreign(scene, "compact")
+    body = (write_component(family.kinds[part.kind], part) for part in scene.components)
+    return " ".join([f"[{MARKER}]", *block.write_attributes(scene), *body, f"[/{MARKER}]"])
+
+
+def write_component(kind: Kind, part: Component) -> str:
+    head = f"{part.source}->{part.target}" if kind.end_tags else part.id
+    slots = [
+        part.id if kind.end_tags else None,
+        head,
+        part.ref,
+        *(f"{name}={value}" for name, value in part.attributes),
+    ]
+    return f"[{kind.name}:{'|'.join(slot for slot in slots if slot is not None)}]"
+
+
+def parse(text: str) -> Scene:
+    reader = read(text)
+    header, body = block.split_header(frame(reader, MARKER))
+    values = block.read_attributes(reader, header, ("layout",), ordered=False)
+    kinds = block.kinds_of([values["layout"]] if "layout" in values else families())
+    return block.build(reader, values, list(_read_components(reader, body, kinds)))
+
+
+def _read_components(reader: Reader, tags: Sequence[Tag], kinds: dict[str, Kind]) -> Iterator[tuple[Component, Tag]]:
+    for tag in tags:
+        kind = kinds.get(tag.name)
+        if kind is None or tag.closing or tag.value is None:
+            reader.report(tag, shorten(tag.text), "a component: " + ", ".join(f"[{name}:...]" for name in kinds))
+            continue
+        part = read_component(reader, kind, tag)
+        if part is not None:
+            yield part, tag
+
+
+def read_component(reader: Reader, kind: Kind, tag: Tag) -> Component | None:
+    """One component from `[kind:a->b|ref]`, `[kind:id|ref|lane=top]` or `[kind:ref]`; None and a violation where it
+    is malformed.
+    """
+    slots = (tag.value or "").split("|")
+    named = [slot.split("=", 1) for slot in slots if "=" in slot]
+    plain = [slot for slot in slots if "=" not in slot]
+    fields = list(block.fields(kind))
+    open_fields = [field for field in fields if not field.legal]
+    closed_fields = [field for field in fields if field.legal]
+    if kind.end_tags and plain and "->" in plain[0]:
+        plain = [*plain[0].split("->", 1), *plain[1:]]
+    if len(plain) < len(open_fields):
+        open_fields = [field for field in open_fields if field.required]
+    if len(plain) != len(open_fields) or sorted(name for name, _ in named) != sorted(f.tag for f in closed_fields):
+        reader.report(tag, shorten(tag.text), _spelling(kind))
+        return None
+    given = [*zip(open_fields, plain, strict=True), *((field, dict(named)[field.tag]) for field in closed_fields)]
+    checked = {field.slot: field.check(reader, tag, value) for field, value in given}
+    values = {slot: value for slot, value in checked.items() if value is not None}
+    return block.assemble(kind, values) if len(values) == len(checked) else None
+
+
+def _spelling(kind: Kind) -> str:
+    slots = ["a->b"] if kind.end_tags else ["id"] if kind.id_tag else []
+    slots += ["ref"] if kind.ref_tag else []
+    slots += [f"{name}={'/'.join(legal)}" for name, legal in kind.attributes.items()]
+    return f"[{kind.name}:{'|'.join(slots)}]"
+
+
+def vocabulary(
+    families: Sequence[str] | None = None, attributes: Sequence[str] = ("theme", "tone", "density")
+) -> Vocabulary:
+    """Style values are closed lists; every component tag has an open payload."""
+    names = tuple(families or block.carried())
+    base = block.style_vocabulary(names, attributes, MARKER)
+    return Vocabulary(base.tags, (*base.prefixes, *(f"[{name}:" for name in block.kinds_of(names))))

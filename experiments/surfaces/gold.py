@@ -1,0 +1,126 @@
+"""The gold surface: a scene as blocks, `[decision_node] [node_id:start] [ref:nodes.start] [/decision_node]`.
+
+    [scene] [layout:F] [theme:T] [tone:T] [density:D] [topic:T] BLOCKS [/scene]
+
+Further style attributes stand at their place in the canonical order. Reading is strict: every attribute in order,
+every field of a block in order, nothing unknown, nothing after `[/scene]`. The one-line spelling of the same scenes
+is `compact.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from experiments import block
+from experiments.family import Kind
+from experiments.scene import Component, Scene
+from experiments.tag import Reader, Tag, Vocabulary, frame, read
+from experiments.violation import shorten
+
+MARKER = "scene"
+
+
+def families() -> tuple[str, ...]:
+    return block.carried()
+
+
+def prompt(scene: Scene) -> str:
+    return block.write_prompt(scene)
+
+
+def format(scene: Scene) -> str:
+    family = block.refuse_foreign(scene, "gold", with_topic=True)
+    tags = [f"[{MARKER}]", *block.write_attributes(scene)]
+    for part in scene.components:
+        tags += _write_block(family.kinds[part.kind], part)
+    return " ".join([*tags, f"[/{MARKER}]"])
+
+
+def _write_block(kind: Kind, part: Component) -> Iterator[str]:
+    yield f"[{kind.name}]"
+    for field in block.fields(kind):
+        value = field.get(part)
+        if value is not None:
+            yield f"[{field.tag}:{value}]"
+    yield f"[/{kind.name}]"
+
+
+def parse(text: str, *, ordered: bool = True) -> Scene:
+    """`ordered=False` reads scenes written by hand: style attributes in any order, absent ones at their default."""
+    reader = read(text)
+    header, body = block.split_header(frame(reader, MARKER))
+    values = block.read_attributes(reader, header, block.ALWAYS if ordered else ("layout",), ordered)
+    kinds = block.kinds_of([values["layout"]] if "layout" in values else families())
+    return block.build(reader, values, list(_read_blocks(reader, body, kinds)))
+
+
+def _read_blocks(reader: Reader, tags: Sequence[Tag], kinds: dict[str, Kind]) -> Iterator[tuple[Component, Tag]]:
+    at = 0
+    while at < len(tags):
+        tag = tags[at]
+        kind = kinds.get(tag.name)
+        at += 1
+        if kind is None or tag.closing or tag.value is not None:
+            reader.report(
+                tag, shorten(tag.text), "the opening tag of a component: " + ", ".join(f"[{name}]" for name in kinds)
+            )
+            continue
+        fields: list[Tag] = []
+        while at < len(tags) and not tags[at].closing and tags[at].name not in kinds:
+            fields.append(tags[at])
+            at += 1
+        if at < len(tags) and tags[at].text == f"[/{kind.name}]":
+            at += 1
+        else:
+            reader.report(
+                tags[at] if at < len(tags) else None,
+                shorten(tags[at].text) if at < len(tags) else "the end of the scene",
+                f"[/{kind.name}]",
+            )
+        part = _read_fields(reader, kind, tag, fields)
+        if part is not None:
+            yield part, tag
+
+
+def _read_fields(reader: Reader, kind: Kind, opening: Tag, tags: Sequence[Tag]) -> Component | None:
+    expected = list(block.fields(kind))
+    values: dict[str, str] = {}
+    legal = ", ".join(f"[{field.tag}:]" for field in expected) + f" in a {kind.name}"
+    sound, reached = True, -1
+    for tag in tags:
+        index = next((i for i, field in enumerate(expected) if field.tag == tag.name), None)
+        if index is None or expected[index].slot in values or index < reached:
+            problem = (
+                ""
+                if index is None
+                else " a second time"
+                if expected[index].slot in values
+                else f" after [{expected[reached].tag}:]"
+            )
+            reader.report(tag, shorten(tag.text) + problem, legal + (", in this order" if index is not None else ""))
+            sound = False
+            continue
+        reached = index
+        value = expected[index].check(reader, tag, tag.value)
+        sound = sound and value is not None
+        values[expected[index].slot] = value or ""
+    for field in expected:
+        if field.required and field.slot not in values:
+            reader.report(opening, f"no [{field.tag}:]", legal)
+            sound = False
+    return block.assemble(kind, values) if sound else None
+
+
+def vocabulary(
+    families: Sequence[str] | None = None, attributes: Sequence[str] = ("theme", "tone", "density")
+) -> Vocabulary:
+    """Block markers and style values are closed lists; ids, references and topics are open."""
+    names = tuple(families or block.carried())
+    base = block.style_vocabulary(names, attributes, MARKER)
+    kinds = block.kinds_of(names).values()
+    closed = [tag for kind in kinds for tag in (f"[{kind.name}]", f"[/{kind.name}]")]
+    fields = [field for kind in kinds for field in block.fields(kind)]
+    closed += [f"[{field.tag}:{value}]" for field in fields for value in field.legal]
+    return Vocabulary.of(
+        [*base.tags, *closed], [*base.prefixes, *(f"[{field.tag}:" for field in fields if not field.legal)]
+    )

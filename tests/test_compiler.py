@@ -1,0 +1,396 @@
+"""The compiler over everything that is found: every case, style and legal count gives a sound, valid, repeatable
+picture.
+
+A fixed sample of the product runs by default; `CKTRACK_FULL=1 pytest tests/test_compiler.py` runs all of it.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from defusedxml.ElementTree import fromstring
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments import case, compiler, families
+from experiments.compiler import CompileError, canonical, png, validate
+from experiments.scene import Component, Counts, Scene
+from experiments.style import AXES, BACKGROUNDS, DENSITIES, THEMES, TONES, Style
+from experiments.surfaces import SurfaceError, bundle, gold
+
+FULL = os.environ.get("CKTRACK_FULL") == "1"
+STYLES = [Style(*axes) for axes in product(THEMES, TONES, DENSITIES, BACKGROUNDS)]
+
+
+def jobs(one: case.Case) -> Iterator[tuple[Counts | None, Style]]:
+    """All styles for a scene case; all legal counts x all styles for a bundle case (or a spread sample of them)."""
+    legal = [None] if one.surface == "gold" else list(families.load(one.family).forms[one.form].legal())
+    for i, counts in enumerate(legal):
+        step = 1 if FULL else 9 if counts is None else 60
+        for style in STYLES[(7 * i) % step :: step]:
+            yield counts, style
+
+
+@pytest.mark.parametrize("one", case.every(), ids=lambda c: c.id)
+def test_every_picture_is_sound(one: case.Case) -> None:
+    """compile() itself checks the tree and validates the SVG; a violation raises."""
+    for counts, style in jobs(one):
+        picture = compiler.compile(one.scene(style, counts), one.content)
+        assert 400 <= picture.width <= 2400 and 150 <= picture.height <= 3000
+
+
+@pytest.mark.parametrize("one", case.every(), ids=lambda c: c.id)
+def test_counts_are_drawn(one: case.Case) -> None:
+    """Each component of the scene is in the tree, and nothing of the content beyond it."""
+    legal: list[Counts | None] = [None]
+    if one.surface == "bundle":
+        legal = list(families.load(one.family).forms[one.form].legal())
+    for counts in legal if FULL else legal[:: max(1, len(legal) // 6)]:
+        scene = one.scene(Style(), counts)
+        tree = compiler.lay_out(scene, one.content)
+        paths = {getattr(node, "path", "") for node in compiler.tree.walk(tree.root)}
+        for part in scene.components:
+            if part.ref and part.kind != "address_strip":
+                assert any(path == part.ref or path.startswith(f"{part.ref}.") for path in paths), part
+        for node in compiler.tree.walk(tree.root):
+            if isinstance(node, compiler.tree.Text):
+                assert any(node.path.startswith(part.ref or "\0") for part in scene.components), node.path
+
+
+@pytest.mark.parametrize("axis", ["canvas", "frame", "inset", "gap", "connector"])
+def test_further_style_attributes(axis: str) -> None:
+    for one in case.every():
+        if one.surface == "gold":
+            for value, density in product(AXES[axis], DENSITIES):
+                compiler.compile(one.scene(Style(density=density, **{axis: value})), one.content)
+
+
+def test_styles_look_different() -> None:
+    one = case.load("table_matrix", "isolation_levels")
+    pictures = {style: compiler.compile(one.scene(style), one.content) for style in STYLES}
+    assert len({p.svg for p in pictures.values()}) == len(STYLES)
+    heights = [pictures[Style(density=d)].height for d in DENSITIES]
+    assert heights[0] * 1.12 < heights[1] and heights[1] * 1.12 < heights[2]
+
+
+def test_forms_look_different() -> None:
+    for family in bundle.families():
+        drawn = set()
+        for form in families.load(family).forms:
+            one = next(c for c in case.every(family, "bundle") if c.form == form)
+            tree = compiler.lay_out(one.scene(Style()), one.content)
+            shapes = {type(n).__name__ + getattr(n, "kind", "") for n in compiler.tree.walk(tree.root)}
+            drawn.add((len(tree.root.children), *sorted(shapes)))
+        assert len(drawn) == len(families.load(family).forms)
+
+
+# ---- structures that no case has
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[Scene, dict[str, object]]:
+    """A decision tree with any edges, cycles and unreached outcomes included."""
+    words = st.text("etaoin shrdlu", min_size=1, max_size=30).map(lambda text: " ".join(text.split()) or "word")
+    nodes = [f"n{i}" for i in range(draw(st.integers(1, 6)))]
+    outcomes = [f"o{i}" for i in range(draw(st.integers(0, 4)))]
+    pairs = st.tuples(st.sampled_from(nodes), st.sampled_from(nodes + outcomes)).filter(lambda pair: pair[0] != pair[1])
+    edges = draw(st.lists(pairs, unique=True, max_size=8)) if len(nodes + outcomes) > 1 else []
+    content = {
+        "header": {"headline": draw(words)},
+        "entry": {"label": draw(words)},
+        "nodes": {name: {"title": draw(words), "detail": draw(st.lists(words, max_size=2))} for name in nodes},
+        "outcomes": {name: {"title": draw(words), "body": draw(words)} for name in outcomes},
+        "edges": {f"{a}_{b}": draw(words)[:12] for a, b in edges},
+    }
+    parts = [Component("header_band", ref="header"), Component("entry_badge", ref="entry")]
+    parts += [Component("decision_node", id=name, ref=f"nodes.{name}") for name in nodes]
+    parts += [Component("outcome_panel", id=name, ref=f"outcomes.{name}") for name in outcomes]
+    parts += [Component("decision_edge", source=a, target=b, ref=f"edges.{a}_{b}") for a, b in edges]
+    return Scene("decision_tree", draw(st.sampled_from(STYLES)), "any_graph", components=tuple(parts)), content
+
+
+@given(graphs())
+@settings(max_examples=120, deadline=None)
+def test_any_graph_can_be_drawn(made: tuple[Scene, dict[str, object]]) -> None:
+    scene, content = made
+    try:
+        compiler.compile(scene, content)
+    except (
+        CompileError
+    ) as error:  # words that have no room are refused by their path; a fault of geometry would be a bug
+        assert all(v.place.startswith("content.") for v in error.violations), str(error)
+
+
+LONG = [
+    "a",
+    "of",
+    "gate",
+    "retry",
+    "MMMMMMMM",
+    "configuration",
+    "0xFFFFFFFF",
+    "version/v1/reports",
+    "generated_train_runtime_summary",
+]
+
+
+def reword(value: object, draw: random.Random) -> None:
+    """Replace a third of the words of a document by others of very different lengths."""
+    for key, child in list(
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        if not isinstance(child, str):
+            reword(child, draw)
+        elif key not in ("state", "span", "accent") and draw.random() < 0.33:
+            value[key] = " ".join(draw.choices(LONG, k=draw.choice((1, 1, 2, 3, 5, 9))))[:150].strip()  # type: ignore[index]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_words_of_any_length_fit_or_are_refused_by_their_path(seed: int) -> None:
+    draw = random.Random(seed)
+    for one in case.every():
+        document = copy.deepcopy(dict(one.content))
+        reword(document, draw)
+        counts = draw.choice(families.load(one.family).forms[one.form].legal()) if one.surface == "bundle" else None
+        try:
+            compiler.compile(one.scene(draw.choice(STYLES), counts), document)
+        except CompileError as error:
+            assert all(v.place.startswith("content.") for v in error.violations), str(error)
+
+
+def test_a_system_whose_links_branch() -> None:
+    one = case.load("system_diagram", "query_path")
+    scene = one.scene(Style())
+    skip = Component("system_link", source="stage_1", target="stage_4", ref="links.stage_2_stage_3")
+    links = [i for i, part in enumerate(scene.components) if part.kind == "system_link"]
+    parts = (*scene.components[: links[-1] + 1], skip, *scene.components[links[-1] + 1 :])
+    free = Scene(scene.family, scene.style, "branches", components=parts)
+    assert gold.parse(gold.format(free)) == free
+    assert compiler.compile(free, one.content).svg != compiler.compile(scene, one.content).svg
+
+
+# ---- bytes
+
+
+def test_the_same_bytes_in_another_process() -> None:
+    """No clock, no set order, no hash seed in the output."""
+    script = (
+        "import hashlib; from experiments import case, compiler; from experiments.style import Style\n"
+        "h = hashlib.sha256()\n"
+        "for c in case.every(): h.update(compiler.compile(c.scene(Style(tone='mixed', background='mesh')), c.content).svg.encode())\n"
+        "print(h.hexdigest())"
+    )
+    sums = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(sums) == 1
+
+
+def test_content_may_change_between_compiles() -> None:
+    """The cache of read contents goes by value: a document edited in place is read again."""
+    one = case.load("timeline", "simd_history")
+    document = copy.deepcopy(dict(one.content))
+    before = compiler.compile(one.scene(Style()), document).svg
+    document["header"]["headline"] = "Another headline"
+    after = compiler.compile(one.scene(Style()), document).svg
+    assert before != after and "Another headline" in after
+
+
+def test_words_are_escaped() -> None:
+    one = case.load("timeline", "simd_history")
+    document = copy.deepcopy(dict(one.content))
+    document["stages"]["stage_1"]["title"] = "<script>alert('x')</script> & \"quotes\" ]]> &#0;"
+    picture = compiler.compile(one.scene(Style()), document)
+    texts = "".join("".join(e.itertext()) for e in fromstring(picture.svg).iter())
+    assert "<script" not in picture.svg and "<script>" in texts and "&#0;" in texts
+    assert picture.svg.count("&amp;") >= 2
+
+
+def test_document_frame() -> None:
+    one = case.load("decision_tree", "nan_loss")
+    picture = compiler.compile(one.scene(Style()), one.content)
+    root = fromstring(picture.svg)
+    assert (
+        root.get("role") == "img"
+        and root[0].tag.endswith("title")
+        and root[0].text == one.content["header"]["headline"]
+    )
+    assert "3 decision nodes" in (root[1].text or "") and set(root.get("aria-labelledby", "").split()) == {
+        root[0].get("id"),
+        root[1].get("id"),
+    }
+    assert canonical(picture.svg) == canonical(f"\n{picture.svg}\n")
+
+
+def test_png() -> None:
+    one = case.load("memory_map", "database_page")
+    picture = compiler.compile(one.scene(Style()), one.content)
+    data = picture.png(600)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n" and int.from_bytes(data[16:20]) == 600
+    with pytest.raises(CompileError, match="script"):
+        png(picture.svg.replace("<desc", "<script/><desc", 1), 600)
+    with pytest.raises(CompileError, match="16 to"):
+        picture.png(100_000)
+
+
+# ---- what is refused
+
+
+def refused(text: str, content: object, surface: str = "bundle") -> list[str]:
+    with pytest.raises((CompileError, SurfaceError)) as caught:
+        compiler.compile_text(surface, text, content)  # type: ignore[arg-type]
+    return [str(v) for v in caught.value.violations]
+
+
+def test_content_with_fewer_items_than_the_counts_is_refused() -> None:
+    one = case.load("memory_map", "gguf_file")
+    document = copy.deepcopy(dict(one.content))
+    del document["segments"]["segment_6"], document["segments"]["segment_7"]
+    text = bundle.format(one.scene(Style(), (("segments", 7), ("brackets", 0), ("cards", 2))))
+    found = refused(text, document)
+    assert len(found) == 2 and all("the content has 5" in line for line in found)
+    assert compiler.compile_text("bundle", text.replace("[segments:7]", "[segments:5]"), document)
+
+
+def test_every_unresolved_reference_is_named() -> None:
+    one = case.load("decision_tree", "merge_or_rebase")
+    text = (
+        gold.format(one.scene(Style()))
+        .replace("nodes.shared]", "nodes.shred]")
+        .replace("[label_ref:edges.history_squash]", "[label_ref:edges.none.at.all]")
+    )
+    found = refused(text, one.content, "gold")
+    assert len(found) == 2 and "did you mean `shared`" in found[0] and "edges.none" in found[1]
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "__class__",
+        "header.__class__",
+        "header.model_fields",
+        "nodes.shared.title.upper",
+        "groups.-1",
+        "header",
+        "nodes",
+    ],
+)
+def test_references_reach_content_only_and_the_right_kind_of_it(ref: str) -> None:
+    one = case.load("decision_tree", "merge_or_rebase")
+    text = gold.format(one.scene(Style())).replace("[ref:nodes.shared]", f"[ref:{ref}]")
+    assert refused(text, one.content, "gold")
+
+
+def test_wrong_content_and_wrong_structure() -> None:
+    one = case.load("system_diagram", "query_path")
+    text = bundle.format(one.scene(Style()))
+    assert refused(text, case.load("timeline", "simd_history").content)
+    assert (
+        refused(text, {})
+        and refused(text, {"header": object()})
+        and refused(text, {"header": {"headline": float("nan")}})
+    )
+    scene = one.scene(Style())
+    fewer = replace(scene, components=scene.components[:-2])
+    with pytest.raises(CompileError, match="lower"):
+        compiler.compile(fewer, one.content)
+
+
+def test_words_that_cannot_fit_are_refused_with_their_path() -> None:
+    one = case.load("timeline", "http_versions")
+    document = copy.deepcopy(dict(one.content))
+    document["header"]["headline"] = "WWWWWWWW " * 17
+    document["stages"]["stage_2"]["badge"] = "a date that is far too long for a small badge on a spine with six stages"
+    found = refused(bundle.format(one.scene(Style(), (("stages", 6), ("arrows", 5), ("footer", 1)))), document)
+    assert any(line.startswith("content.header.headline") for line in found)
+    assert any(line.startswith("content.stages.stage_2.badge") for line in found)
+
+
+def test_offsets_must_cover_the_blocks() -> None:
+    one = case.load("memory_map", "request_arena")
+    document = copy.deepcopy(dict(one.content))
+    document["offsets"] = document["offsets"][:3]
+    assert "content.offsets" in refused(bundle.format(one.scene(Style())), document)[0]
+
+
+def test_a_brace_over_segments_that_are_not_drawn_is_refused() -> None:
+    one = case.load("memory_map", "packet_headers")
+    document = copy.deepcopy(dict(one.content))
+    document["brackets"]["bracket_1"]["span"] = ["segment_2", "segment_7"]
+    found = refused(bundle.format(one.scene(Style())), document)
+    assert "brackets.bracket_1.span" in found[0] and "segment_7" in found[0]
+
+
+# ---- the validator
+
+
+SVG = compiler.compile(
+    case.load("timeline", "simd_history").scene(Style(background="rings")),
+    case.load("timeline", "simd_history").content,
+).svg
+BODY = SVG.index("</defs>") + 8
+BAD = {
+    "script": SVG[:BODY] + "<script>1</script>" + SVG[BODY:],
+    "event attribute": SVG.replace("<rect ", '<rect onload="x()" ', 1),
+    "style attribute": SVG.replace("<rect ", '<rect style="fill:red" ', 1),
+    "class": SVG.replace("<rect ", '<rect class="a" ', 1),
+    "link": SVG[:BODY]
+    + '<a href="http://example.org"><text x="1" y="1" font-size="12" fill="#ffffff">x</text></a>'
+    + SVG[BODY:],
+    "image": SVG[:BODY] + '<image href="file:///etc/passwd"/>' + SVG[BODY:],
+    "use": SVG[:BODY] + '<use href="#a"/>' + SVG[BODY:],
+    "foreign object": SVG[:BODY] + "<foreignObject/>" + SVG[BODY:],
+    "foreign namespace": SVG[:BODY] + '<rect xmlns="http://www.w3.org/1999/xhtml"/>' + SVG[BODY:],
+    "namespaced attribute": SVG.replace("<rect ", '<rect xmlns:x="http://www.w3.org/1999/xlink" x:href="#a" ', 1),
+    "style element": SVG[:BODY] + "<style>*{fill:red}</style>" + SVG[BODY:],
+    "entity": '<!DOCTYPE svg [<!ENTITY a "b">]>' + SVG,
+    "comment": SVG[:BODY] + "<!-- x -->" + SVG[BODY:],
+    "processing instruction": SVG[:BODY] + "<?php x ?>" + SVG[BODY:],
+    "declaration": '<?xml version="1.0"?>' + SVG,
+    "not a number": SVG.replace('x="0"', 'x="NaN"', 1),
+    "infinite": SVG.replace('x="0"', 'x="1e999"', 1),
+    "outside": SVG.replace('<rect x="0"', '<rect x="2000"', 1),
+    "named colour": SVG.replace('fill="#', 'fill="red" stroke="#', 1),
+    "remote paint": SVG.replace("url(#g", "url(http://example.org/#g", 1),
+    "huge canvas": SVG.replace('width="1200"', 'width="20000"', 1),
+    "other view box": SVG.replace('viewBox="0 0', 'viewBox="5 0', 1),
+    "no title": SVG.replace("<title", "<desc", 1).replace("</title>", "</desc>", 1),
+    "no role": SVG.replace('role="img"', "", 1),
+    "doubled ids": SVG.replace('id="d', 'id="t', 1).replace("<title id", "<title id", 1),
+    "stray text": SVG[:BODY] + "words" + SVG[BODY:],
+    "bidi": SVG.replace("</title>", "&#x202e;</title>", 1),
+    "other root": "<html/>",
+    "no namespace": SVG.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1),
+    "empty": '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10" viewBox="0 0 10 10" role="img"/>',
+    "deep": SVG[:BODY] + "<g>" * 5000 + "</g>" * 5000 + SVG[BODY:],
+    "nested text": SVG.replace("</text>", "<tspan><tspan><tspan>x</tspan></tspan></tspan></text>", 1),
+    "cut off": SVG[:-20],
+    "too long": SVG[:BODY] + " " * 600_000 + SVG[BODY:],
+    "not XML": "picture",
+}
+
+
+def test_a_compiled_picture_is_valid() -> None:
+    assert not validate(SVG)
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_validator_refuses(fault: str) -> None:
+    assert BAD[fault] != SVG
+    found = validate(BAD[fault])
+    assert found and all(": got " in line and ", expected " in line for line in found)

@@ -1,0 +1,134 @@
+"""Contract of every family that is found: forms, lowering, content shapes, cases and one golden picture each."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from experiments import case, compiler, families
+from experiments.compiler import CompileError
+from experiments.compiler.bind import read_content
+from experiments.style import Style
+from experiments.surfaces import gold
+
+NAMES = families.names()
+CASES = case.every()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_declaration(name: str) -> None:
+    family = families.load(name)
+    assert family.name == name and family.title and family.kinds["header_band"].at_least == 1
+    for form in family.forms.values():
+        legal = form.legal()
+        assert tuple(form.usual.items()) in legal and len(legal) == len(set(legal))
+        assert list(form.usual) == list(form.ranges), "counts keep one order"
+        for counts in legal:
+            scene = family.lower(form.name, counts, Style())
+            assert not list(family.inspect(scene)), (form.name, counts)
+            drawn = Counter(c.kind for c in scene.components)
+            for field, number in counts:
+                assert any(number == drawn[kind] for kind in drawn) or number == 0, (field, number)
+        with pytest.raises(ValueError, match="expected"):
+            family.lower(form.name, tuple((field, 99) for field in form.ranges), Style())
+
+
+@pytest.mark.parametrize("one", CASES, ids=lambda c: c.id)
+def test_case(one: case.Case) -> None:
+    text = json.dumps(one.content)
+    assert text.isascii()
+    shape, faults = read_content(families.load(one.family), one.content)
+    assert shape is not None and not faults
+    if one.surface == "gold":
+        assert one.topic and one.components and not one.form
+        assert 25 <= len(gold.format(one.scene(Style())).split()) <= 75
+    else:
+        assert all(one.carries(counts) for counts in families.load(one.family).forms[one.form].legal())
+
+
+def test_there_are_enough_cases_and_they_differ() -> None:
+    gold_cases = case.every(surface="gold")
+    assert Counter(c.family for c in gold_cases) == {"table_matrix": 7, "decision_tree": 6, "memory_map": 7}
+    topics = {c.topic for c in gold_cases}
+    asked = {
+        "failure_triage",
+        "model_memory_layout",
+        "training_memory_canary",
+        "quantization_formats",
+        "edge_case_matrix",
+    }
+    assert asked <= topics and len(topics) == 20
+    for family in NAMES:
+        shapes = [tuple((c.kind, c.source, c.target) for c in one.components) for one in case.every(family, "gold")]
+        assert len(set(shapes)) == len(shapes), f"two cases of {family} have one structure"
+        for form in families.load(family).forms:
+            assert sum(c.form == form for c in case.every(family, "bundle")) >= 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_golden_picture(name: str, bless: bool) -> None:
+    """`pytest --bless` rewrites the picture; the diff is the review."""
+    path = families.FOLDER / name / "picture.svg"
+    first = case.every(name)[0]
+    svg = compiler.compile(first.scene(Style()), first.content).svg
+    if bless:
+        path.write_text(svg)
+    assert path.read_text() == svg, f"{path.name} of {name} differs; look at it, then pytest --bless"
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Paths of all objects of a JSON document."""
+    found = [path] if isinstance(value, dict) else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return found + [leaf for key, child in items for leaf in leaves(child, (*path, key))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_content_defects_are_reported_with_their_paths(name: str) -> None:
+    """A foreign key, a number in the place of words, and an undrawable character, all at once."""
+    one = case.every(name)[0]
+    for path in leaves(one.content):
+        document = copy.deepcopy(dict(one.content))
+        target = document
+        for key in path:
+            target = target[key]
+        if path and not isinstance(next(iter(target.values())), str):
+            continue  # a table of objects: any key is an id there
+        if isinstance(target, dict) and target:
+            target["unheard_of"] = 1
+        shape, faults = read_content(families.load(name), document)
+        place = ".".join(["content", *map(str, path)])
+        assert shape is None and any(f.place.startswith(place) for f in faults), place
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_content_of_another_family_is_refused(name: str) -> None:
+    one = case.every(name)[0]
+    for other in NAMES:
+        if other != name:
+            with pytest.raises(CompileError) as caught:
+                compiler.compile(one.scene(Style()), case.every(other)[0].content)
+            assert all(v.place.startswith("content") for v in caught.value.violations)
+
+
+@pytest.mark.parametrize(
+    "bad", ["tab\there", "null\0", "bidi \u202e text", "lone \ud800", "\u2066isolate", "", "   ", "zero\u200bwidth"]
+)
+def test_undrawable_words_are_refused(bad: str) -> None:
+    one = case.load("timeline", "http_versions")
+    document = copy.deepcopy(dict(one.content))
+    document["stages"]["stage_2"]["title"] = bad
+    with pytest.raises(CompileError) as caught:
+        compiler.compile(one.scene(Style()), document)
+    assert [v.place for v in caught.value.violations] == ["content.stages.stage_2.title"]
+
+
+def test_unknown_names_say_what_there_is() -> None:
+    with pytest.raises(KeyError, match="timeline"):
+        families.load("timelime")
+    with pytest.raises(KeyError, match="http_versions"):
+        case.load("timeline", "http")

@@ -1,0 +1,257 @@
+"""The main job on real input, once: a rung is trained, proven, logged, crowned; a starved one is refused; forgeries are refused.
+
+The slowest test file: it trains spec12/r17 on part of its budget (enough for every gate) and again on 2 %.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cengine import checkpoint
+from cktrack import promote as promotions
+from cktrack.rung import Result, run_rung
+from cktrack.store import Store, StoreError, open_store
+from experiments import ladder, run
+from experiments.run import Options
+from promotion import BrokenChain, PromotionError
+
+LABEL = "spec12/r17"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class World:
+    home: Path
+    store: Store
+    first: Result
+    starved: Result
+    crowned: object
+    refused: object
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, empty_database):
+    """Two runs and two promotions in a home of their own."""
+    place = tmp_path_factory.mktemp("main")
+    before = dict(os.environ)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+        os.environ.pop(name, None)
+    os.environ["CKTRACK_HOME"] = str(place)
+    shutil.copy(empty_database, place / "mlflow.db")
+    try:
+        store, console = open_store(), Console(file=(place / "console.txt").open("w"))
+        cache = ROOT / ".cache" / "parity"
+        first = run_rung(store, LABEL, Options(scale=0.6, parity_cache=cache), console)
+        crowned = promotions.promote(store, "spec12", first.version)
+        starved = run_rung(store, LABEL, Options(scale=0.02, parity_cache=cache), console)
+        refused = promotions.promote(store, "spec12", starved.version)
+        yield World(place, store, first, starved, crowned, refused)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def rates(world, scope="split.unseen_target"):
+    metrics = world.store.client.get_run(world.first.run_id).data.metrics
+    return {n: metrics[f"{n}.{scope}"] for n in ("exact", "renderable", "materialized", "truncation")}
+
+
+def test_the_rung_says_unseen_targets_exactly(world):
+    assert rates(world)["exact"] >= 0.98 and rates(world)["renderable"] >= 0.99 and rates(world)["truncation"] == 0.0
+    outputs = [json.loads(line) for line in (Path(world.first.folder) / "outputs.jsonl").read_text().splitlines()]
+    assert all(o["clean_stop"] for o in outputs if o["exact"]) and len(outputs) == 580
+
+
+def test_the_first_champion_is_crowned_and_the_starved_one_refused_with_reasons(world):
+    assert world.crowned.kind == "promoted" and world.refused.kind == "refused"
+    blocking = {v.gate: v for v in world.refused.verdicts if v.blocks}
+    assert "thresholds" in blocking and "not_inferior" in blocking and "valid_svg_rate" in blocking["thresholds"].why
+    assert promotions.champion_version(world.store, "spec12") == world.first.version
+    tags = world.store.client.get_model_version("spec12", world.starved.version).tags
+    assert tags["gate.status"] == "refused" and "thresholds" in tags["gate.blocking"]
+    page = world.store.client.get_model_version("spec12", world.first.version)
+    assert page.tags["gate.status"] == "promoted" and "| gate |" in page.description
+
+
+def test_the_run_page_holds_what_a_reader_needs(world):
+    client = world.store.client
+    found = client.get_run(world.first.run_id)
+    params, tags, metrics = found.data.params, found.data.tags, found.data.metrics
+    assert found.info.status == "FINISHED" and tags["logging.complete"] == "true" and tags["cktrack.rung"] == LABEL
+    assert client.get_experiment(found.info.experiment_id).name == "spec12"
+    for name in ("model.layers", "optimizer.beta2", "pretrain.tokens", "midtrain.realised.bridge", "seed.init_and_order", "sha256.contract", "sha256.corpus", "tokenizer.size"):
+        assert name in params, name
+    assert "# spec12/r17" in tags["mlflow.note.content"] and "Baselines" in tags["mlflow.note.content"]
+    for name in ("exact", "exact_n", "exact_low", "exact.family.decision_tree", "baseline.slot_copy.unseen_target", "held_out_bits_per_byte", "processed_tokens"):
+        assert name in metrics, name
+    assert len(client.get_metric_history(world.first.run_id, "loss")) == metrics["optimizer_steps"]
+    assert {i.dataset.name for i in found.inputs.dataset_inputs} == {"spec12 rows", "spec12 contract"}
+    paths = {a.path for folder in ("", "evidence", "probes", "tokenizer", "pictures") for a in client.list_artifacts(world.first.run_id, folder)}
+    assert {"evidence/evidence.json", "evidence/parity.json", "probes/outputs.json", "probes/pictures.json", "tokenizer/tokenizer.json", "engine"} <= paths
+    assert any(p.endswith(".svg") for p in paths) and any(p.endswith(".png") for p in paths)
+
+
+def test_the_logged_model_carries_the_scores_and_serves(world):
+    import mlflow
+
+    version = world.store.client.get_model_version("spec12", world.first.version)
+    model = world.store.client.get_logged_model(version.source.removeprefix("models:/"))
+    assert {m.key: m.value for m in model.metrics}["exact"] == rates(world, "held_out")["exact"] == 1.0
+    served = mlflow.pyfunc.load_model("models:/spec12@champion")
+    case = json.loads((Path(world.first.folder) / "contract.json").read_text())["cases"][-1]
+    assert served.predict([case["prompt"]]) == [{"text": case["expected"], "stop": "eos"}]
+
+
+def test_the_checkpoint_is_whole_and_knows_its_hashes(world):
+    loaded = checkpoint.load(Path(world.first.folder) / "checkpoint")
+    assert loaded.moments is not None and loaded.state["hashes"]["contract"] and "tokenizer.json" in loaded.files
+
+
+def test_an_equal_run_is_reused_and_said_so(world):
+    console = Console(record=True, file=open(os.devnull, "w"))
+    again = run_rung(world.store, LABEL, Options(scale=0.6, parity_cache=ROOT / ".cache" / "parity"), console)
+    assert again.reused and again.run_id == world.first.run_id and "same bits; reused" in console.export_text().replace("\n", " ")
+
+
+def copy_of(world, edit=None, artifact=None) -> str:
+    """A forged version: the champion's run and model copied, one artifact of the run changed, registered as new."""
+    client = world.store.client
+    source = Path(world.first.folder)
+    run_ = client.create_run(world.store.experiment("spec12"), run_name="forged")
+    for name in ("evidence", "contract", "splits", "parity"):
+        client.log_artifact(run_.info.run_id, str(source / f"{name}.json"), "evidence")
+    if edit is not None:
+        place = Path(client.download_artifacts(run_.info.run_id, f"evidence/{artifact}.json"))
+        place.write_text(edit(place.read_text()))
+    version = client.get_model_version("spec12", world.first.version)
+    made = client.create_model_version("spec12", version.source, run_.info.run_id, tags={"cktrack.rung": LABEL}, model_id=version.source.removeprefix("models:/"))
+    return str(made.version)
+
+
+def test_an_edited_evidence_file_is_refused(world):
+    forged = copy_of(world, lambda text: text.replace('"stop":"eos"', '"stop":"budget"', 1), "evidence")
+    with pytest.raises(PromotionError, match="edited after it was sealed"):
+        promotions.promote(world.store, "spec12", forged)
+
+
+def test_evidence_of_another_version_is_refused(world):
+    event = promotions.promote(world.store, "spec12", copy_of(world), dry_run=True)
+    assert event.kind == "refused"
+    why = " ".join(v.why for v in event.verdicts if v.blocks)
+    assert "not those of the evidence" in why or "version differs" in why or "run_id differs" in why
+
+
+def test_an_easier_contract_is_not_the_same_contract(world):
+    def drop(text):
+        contract = json.loads(text)
+        contract["cases"] = contract["cases"][:300]
+        return json.dumps(contract)
+
+    event = promotions.promote(world.store, "spec12", copy_of(world, drop, "contract"), dry_run=True)
+    assert event.kind == "refused"
+
+
+def test_outputs_that_the_checkpoint_does_not_give_are_found(world):
+    candidate = promotions.fetch(world.store, "spec12", world.starved.version)
+    good = promotions.fetch(world.store, "spec12", world.first.version)
+    liar = candidate.__class__(**{**candidate.__dict__, "evidence": good.evidence})
+    faults = promotions.matrix_of("spec12", liar).faults
+    assert any("does not give the stored output again" in f for f in faults) and any("weights" in f for f in faults)
+
+
+def test_an_alias_moved_by_hand_is_noticed_and_repaired(world):
+    client = world.store.client
+    client.set_registered_model_alias("spec12", "champion", world.starved.version)
+    with pytest.raises(StoreError, match="moved outside of cktrack"):
+        promotions.promote(world.store, "spec12", world.first.version)
+    assert promotions.repair(world.store, "spec12").version == world.first.version
+    assert promotions.champion_version(world.store, "spec12") == world.first.version
+
+
+def test_a_rewritten_journal_is_noticed(world):
+    client = world.store.client
+    journal = promotions.Journal(world.store, "spec12")
+    place = Path(client.download_artifacts(journal.run_id, "events"))
+    last = sorted(place.glob("*.json"))[-1]
+    kept = last.read_text()
+    last.unlink()
+    try:
+        with pytest.raises(BrokenChain, match="missing at the end"):
+            promotions.history(world.store, "spec12")
+    finally:
+        last.write_text(kept)
+    assert promotions.history(world.store, "spec12")[0].version == world.first.version
+
+
+def test_two_promoters_cannot_be_at_work_at_once(world):
+    client = world.store.client
+    client.create_registered_model("spec12-promotion-lock", tags={"holder": "elsewhere:1", "since": "2999-01-01T00:00:00+00:00"})
+    try:
+        with pytest.raises(StoreError, match="wait for it to end"):
+            promotions.promote(world.store, "spec12", world.first.version)
+    finally:
+        client.delete_registered_model("spec12-promotion-lock")
+
+
+def test_a_damaged_checkpoint_is_not_judged(world):
+    version = world.store.client.get_model_version("spec12", world.starved.version)
+    import mlflow
+
+    place = next(Path(mlflow.artifacts.download_artifacts(version.source)).rglob("model.safetensors"))
+    data = bytearray(place.read_bytes())
+    data[-1] ^= 1
+    kept = place.read_bytes()
+    place.write_bytes(data)
+    try:
+        with pytest.raises(checkpoint.CheckpointError, match=r"model\.safetensors is damaged"):
+            promotions.promote(world.store, "spec12", world.starved.version)
+    finally:
+        place.write_bytes(kept)
+
+
+def test_a_failed_parity_refuses_to_train_and_the_run_says_failed(world, monkeypatch, tmp_path):
+    from cengine import parity
+
+    monkeypatch.setattr(parity, "cached", lambda *a, **k: {"passed": False, "cached": False, "checks": [{"check": "gradients", "against": "planted", "value": 0.5, "bound": 1e-5, "status": "fail", "worst": "w"}]})
+    before = {r.info.run_id for r in world.store.client.search_runs([world.store.experiment("spec12")])}
+    with pytest.raises(parity.ParityError, match="nothing is trained"):
+        run_rung(world.store, LABEL, Options(scale=0.01, seed=5), Console(file=open(os.devnull, "w")))
+    after = world.store.client.search_runs([world.store.experiment("spec12")])
+    new = [r for r in after if r.info.run_id not in before]
+    assert [r.info.status for r in new] == ["FAILED"] and "loss" not in new[0].data.metrics
+
+
+def test_the_command_line_exits_with_what_happened(world):
+    def call(*arguments):
+        return subprocess.run([sys.executable, "-m", "cktrack", *arguments], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+
+    refused = call("promote", "spec12", world.starved.version, "--dry-run", "--json")
+    assert refused.returncode == 3 and json.loads(refused.stdout)["kind"] == "refused"
+    shown = call("champion", "spec12", "--json")
+    assert shown.returncode == 0 and json.loads(shown.stdout)["champion"] == world.first.version
+    wrong = call("promote", "spec12", "999")
+    assert wrong.returncode == 2 and "there is no spec12 version 999" in wrong.stderr and "Traceback" not in wrong.stderr
+    again = call("rung", "run", LABEL, "--budget-scale", "0.6", "--promote")
+    assert again.returncode == 0 and "reused" in again.stderr and "holds the champion alias already" in again.stderr
+
+
+def test_identity_covers_what_decides_the_bits():
+    selected = ladder.select(LABEL)
+    assert run.identity(selected, Options()) == run.identity(selected, Options(threads=2))
+    assert len({run.identity(selected, Options(seed=s, scale=k)) for s in (None, 1) for k in (1.0, 0.5)}) == 4
+
+
+def test_rollback_needs_a_former_champion(world):
+    with pytest.raises(PromotionError, match="expected a former champion"):
+        promotions.rollback(world.store, "spec12", None, "")
+
+

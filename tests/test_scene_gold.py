@@ -1,0 +1,48 @@
+"""The origin project's gold scenes of these families parse, bind and draw. They are input only and lie beside the
+repository, if at all.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import compiler
+from experiments.style import DENSITIES, THEMES
+from experiments.surfaces import compact, gold
+
+GOLD = Path(__file__).parents[2] / "shared" / "gold"
+FOLDERS = ("spec12", "spec14b", "spec15a", "spec15b")
+SCENES = sorted(path for folder in FOLDERS for path in (GOLD / folder).glob("*.scene.compact.dsl"))
+here = pytest.mark.skipif(not SCENES, reason="no gold scenes beside the repository")
+
+
+def content_of(path: Path) -> Any:
+    stem = path.name.removesuffix(".scene.compact.dsl")
+    choices = [path.with_name(f"{stem}.content.compact.json"), path.with_name(f"{stem}.content.json")]
+    return json.loads(next(p for p in choices if p.exists()).read_text())
+
+
+@here
+@pytest.mark.parametrize("path", SCENES, ids=lambda p: f"{p.parent.name}/{p.name.split('.')[0]}")
+def test_compact_scene_draws(path: Path) -> None:
+    scene = compact.parse(path.read_text())
+    assert compact.parse(compact.format(scene)) == scene == gold.parse(gold.format(scene))
+    for theme in THEMES:
+        for density in DENSITIES:
+            style = {"theme": theme, "density": density, "tone": "mixed"}
+            tags = [t for t in compact.format(scene).split() if not t.startswith(tuple(f"[{name}:" for name in style))]
+            text = " ".join([tags[0], *(f"[{name}:{value}]" for name, value in style.items()), *tags[1:]])
+            assert compiler.compile_text("compact", text, content_of(path)).svg
+
+
+@here
+@pytest.mark.parametrize("folder", ["spec14b", "spec15b"])
+def test_block_scene_says_the_same(folder: str) -> None:
+    """Where there is a spelling in blocks with one reference each, it is the same scene."""
+    for path in sorted((GOLD / folder).glob("*.scene.dsl")):
+        brief = path.with_name(path.name.replace(".scene.dsl", ".scene.compact.dsl"))
+        assert gold.parse(path.read_text(), ordered=False) == compact.parse(brief.read_text())

@@ -1,0 +1,244 @@
+"""Contract of every surface that is found: exact round trips, strict reading with positions, a vocabulary that covers
+what it writes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments import case, families, surfaces
+from experiments.scene import Component, Scene
+from experiments.style import AXES, Style
+from experiments.surfaces import SurfaceError, bundle, compact, gold
+
+SCENES = [c.scene(Style()) for c in case.every(surface="gold")]
+FORMS = [(family, form) for family in bundle.families() for form in families.load(family).forms]
+PLAIN = ("theme", "tone", "density", "background")
+
+
+def carried(name: str, scene: Scene) -> bool:
+    return bool(scene.form) == (name == "bundle")
+
+
+@st.composite
+def styles(draw: st.DrawFn, every_axis: bool = True) -> Style:
+    chosen = {axis: draw(st.sampled_from(AXES[axis])) for axis in PLAIN}
+    for axis in [a for a in AXES if a not in PLAIN] if every_axis else []:
+        chosen[axis] = draw(st.sampled_from((None, *AXES[axis])))
+    return Style(**chosen)
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    """A case's scene, or a lowered bundle with any legal counts."""
+    if draw(st.booleans()):
+        return replace(
+            draw(st.sampled_from(SCENES)), style=draw(styles()), topic=draw(st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z"))
+        )
+    family, form = draw(st.sampled_from(FORMS))
+    counts = draw(st.sampled_from(families.load(family).forms[form].legal()))
+    return families.load(family).lower(form, counts, draw(styles(every_axis=False)))
+
+
+@pytest.mark.parametrize("name", surfaces.names())
+@given(scene=scenes())
+@settings(max_examples=60, deadline=None)
+def test_parse_inverts_format(name: str, scene: Scene) -> None:
+    surface = surfaces.load(name)
+    if not carried(name, scene):
+        with pytest.raises(SurfaceError):
+            surface.format(scene)
+        return
+    text = surface.format(scene)
+    assert surface.parse(text) == scene
+    assert surface.format(surface.parse(text)) == text
+    assert surface.parse("\n".join(text.split())) == scene, "line breaks between tags mean nothing"
+
+
+@pytest.mark.parametrize("name", surfaces.names())
+def test_vocabulary_covers_what_is_written(name: str) -> None:
+    surface = surfaces.load(name)
+    vocabulary = surface.vocabulary()
+    assert len(set(vocabulary.tags)) == len(vocabulary.tags)
+    assert all(re.fullmatch(r"\[[^\s\[\]]+\]", tag) for tag in vocabulary.tags)
+    written = [c.scene(Style()) for c in case.every() if (c.surface == "bundle") == (name == "bundle")]
+    for scene in written:
+        for tag in f"{surface.prompt(scene)} {surface.format(scene)}".split():
+            assert tag in vocabulary.tags or tag.startswith(vocabulary.prefixes), tag
+        payload = {p.ref for p in scene.components} | {p.id for p in scene.components if p.kind != "terminal_panel"}
+        assert not [t for t in vocabulary.tags for p in payload if p and t in (f"[ref:{p}]", f"[topic:{scene.topic}]")]
+
+
+@pytest.mark.parametrize("name", surfaces.names())
+def test_vocabulary_of_chosen_families_is_smaller(name: str) -> None:
+    surface = surfaces.load(name)
+    one, every = surface.vocabulary(surface.families()[:1]), surface.vocabulary()
+    assert set(one.tags) < set(every.tags)
+
+
+@pytest.mark.parametrize("name", surfaces.names())
+@given(data=st.data())
+@settings(max_examples=120, deadline=None)
+def test_damaged_text_is_refused_with_positions_or_means_something(name: str, data: st.DataObject) -> None:
+    """Dropping, doubling or swapping a tag never raises anything but SurfaceError, and what still parses is
+    canonical.
+    """
+    surface = surfaces.load(name)
+    scene = data.draw(scenes().filter(lambda s: carried(name, s)))
+    tags = surface.format(scene).split()
+    at = data.draw(st.integers(0, len(tags) - 1))
+    how = data.draw(st.sampled_from(("drop", "double", "swap", "noise")))
+    damaged = list(tags)
+    if how == "drop":
+        del damaged[at]
+    elif how == "double":
+        damaged.insert(at, tags[at])
+    elif how == "swap":
+        damaged[at - 1], damaged[at] = damaged[at], damaged[at - 1]
+    else:
+        damaged[at] = data.draw(
+            st.sampled_from(
+                ("[frobnicate:1]", "words", "[theme:beige]", "[", "[/scene]", "[/bundle]", "[ref:]", "[a:b:c]")
+            )
+        )
+    text = " ".join(damaged)
+    try:
+        got = surface.parse(text)
+    except SurfaceError as error:
+        assert error.violations
+        assert all(v.token is None or 1 <= v.token <= len(damaged) + 2 for v in error.violations)
+        return
+    assert surface.parse(surface.format(got)) == got
+
+
+@pytest.mark.parametrize("name", surfaces.names())
+@given(text=st.text(max_size=200))
+@settings(max_examples=80, deadline=None)
+def test_garbage_is_refused(name: str, text: str) -> None:
+    with pytest.raises(SurfaceError) as caught:
+        surfaces.load(name).parse(text)
+    assert caught.value.violations
+
+
+BUNDLE = (
+    "[bundle] [family:timeline] [form:milestone_chain] [theme:infra_dark] [tone:blue] [density:airy] [background:grid] "
+    "[stages:5] [arrows:4] [footer:1] [/bundle]"
+)
+FAULTS = {
+    "missing close marker": (BUNDLE.replace(" [/bundle]", ""), "close marker"),
+    "unknown family": (BUNDLE.replace("timeline", "pie_chart"), "pie_chart"),
+    "form of another family": (BUNDLE.replace("milestone_chain", "layer_stack"), "layer_stack"),
+    "duplicate theme": (BUNDLE.replace("[tone", "[theme:infra_dark] [tone"), "second [theme:]"),
+    "two bundles": (f"{BUNDLE} {BUNDLE}", "[bundle]"),
+    "foreign count": (BUNDLE.replace("[/bundle]", "[cards:3] [/bundle]"), "[cards:3]"),
+    "negative count": (BUNDLE.replace("[footer:1]", "[footer:-1]"), "[footer:-1]"),
+    "count out of range": (BUNDLE.replace("[stages:5] [arrows:4]", "[stages:9] [arrows:8]"), "stages 9"),
+    "counts that disagree": (BUNDLE.replace("[arrows:4]", "[arrows:3]"), "arrows 3"),
+    "leading zero": (BUNDLE.replace("[footer:1]", "[footer:01]"), "[footer:01]"),
+    "wrong order": (
+        BUNDLE.replace("[theme:infra_dark] [tone:blue]", "[tone:blue] [theme:infra_dark]"),
+        "after [tone:]",
+    ),
+    "missing tag": (BUNDLE.replace("[tone:blue] ", ""), "no [tone:]"),
+    "unknown value": (BUNDLE.replace("[tone:blue]", "[tone:pink]"), "[tone:pink]"),
+    "prompt tag inside": (BUNDLE.replace("[theme", "[task:svg] [theme"), "[task:svg]"),
+    "words after the end": (f"{BUNDLE} and more", "'and'"),
+    "no space": (BUNDLE.replace("] [tone", "][tone"), "white space"),
+    "nothing": ("", "nothing"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_bundle_fault_is_named(fault: str) -> None:
+    text, needle = FAULTS[fault]
+    assert bundle.parse(BUNDLE).counts == (("stages", 5), ("arrows", 4), ("footer", 1))
+    with pytest.raises(SurfaceError) as caught:
+        bundle.parse(text)
+    assert any(needle in str(v) for v in caught.value.violations), str(caught.value)
+
+
+GOLD = gold.format(case.load("decision_tree", "merge_or_rebase").scene(Style()))
+BLOCK_FAULTS = {
+    "close marker of a block": (GOLD.replace("[/entry_badge]", ""), "[/entry_badge]"),
+    "unknown block": (GOLD.replace("entry_badge", "exit_badge"), "exit_badge"),
+    "missing field": (GOLD.replace("[node_id:shared] ", ""), "no [node_id:]"),
+    "fields out of order": (
+        GOLD.replace("[node_id:shared] [ref:nodes.shared]", "[ref:nodes.shared] [node_id:shared]"),
+        "after [ref:]",
+    ),
+    "doubled field": (GOLD.replace("[ref:nodes.shared]", "[ref:nodes.shared] [ref:nodes.shared]"), "second time"),
+    "doubled id": (GOLD.replace("[node_id:history]", "[node_id:shared]"), "second component"),
+    "edge to nowhere": (GOLD.replace("[to_ref:squash]", "[to_ref:squish]"), "did you mean `squash`"),
+    "edge to itself": (GOLD.replace("[to_ref:merge]", "[to_ref:shared]"), "to itself"),
+    "attributes out of order": (
+        GOLD.replace("[theme:infra_dark] [tone:blue]", "[tone:blue] [theme:infra_dark]"),
+        "after [tone:]",
+    ),
+    "missing topic": (GOLD.replace("[topic:merge_or_rebase] ", ""), "no [topic:]"),
+    "footer first": (
+        GOLD.replace(
+            "[header_band] [ref:header] [/header_band]",
+            "[footer_note] [ref:footer] [/footer_note] [header_band] [ref:header] [/header_band]",
+        ),
+        "footer_note",
+    ),
+    "no header": (GOLD.replace("[header_band] [ref:header] [/header_band] ", ""), "exactly 1"),
+    "empty reference": (GOLD.replace("[ref:entry]", "[ref:]"), "a reference"),
+    "reference with spaces": (GOLD.replace("[ref:entry]", "[ref:the entry]"), "a tag such as"),
+    "component of another family": (
+        GOLD.replace("[/scene]", "[legend_block] [ref:legend] [/legend_block] [/scene]"),
+        "legend_block",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BLOCK_FAULTS)
+def test_scene_fault_is_named(fault: str) -> None:
+    text, needle = BLOCK_FAULTS[fault]
+    assert text != GOLD
+    with pytest.raises(SurfaceError) as caught:
+        gold.parse(text)
+    assert any(needle in str(v) for v in caught.value.violations), str(caught.value)
+
+
+def test_every_violation_is_reported_at_its_place() -> None:
+    head = "[bundle] [family:timeline] [form:milestone_chain] [theme:beige] [tone:blue] [tone:blue] [density:airy]"
+    text = f"{head} [stages:5] [arrows:9] [footer:2] [/bundle] x"
+    with pytest.raises(SurfaceError) as caught:
+        bundle.parse(text)
+    places = [v.token for v in caught.value.violations]
+    assert places[:-1] == sorted(p for p in places if p) and len(places) >= 6
+    assert {4, 6, 9, 10, 12} <= set(places) and None in places  # beige, second tone, arrows, footer, x; no background
+    assert str(caught.value.violations[0]).startswith("tag 4 (character 50)")
+
+
+def test_compact_reads_what_people_write() -> None:
+    text = """[scene]
+        [layout:decision_tree] [topic:demo] [density:airy] [theme:paper_editorial]
+        [header_band:header] [decision_node:a|nodes.a] [outcome_panel:b|finish] [decision_edge:a->b|edges.a_b] [/scene]"""
+    scene = compact.parse(text)
+    assert scene.style == Style(theme="paper_editorial", density="airy")
+    assert scene.components[-1] == Component("decision_edge", source="a", target="b", ref="edges.a_b")
+    assert gold.parse(gold.format(scene)) == scene
+
+
+def test_surfaces_spell_the_same_scene() -> None:
+    for scene in SCENES:
+        assert gold.parse(gold.format(scene)) == compact.parse(compact.format(scene))
+
+
+def test_prompts() -> None:
+    scene = case.load("decision_tree", "merge_or_rebase").scene(Style("infra_dark", "amber", "airy"))
+    assert (
+        gold.prompt(scene)
+        == "[task:svg] [layout:decision_tree] [topic:merge_or_rebase] [theme:infra_dark] [tone:amber] [density:airy] [OUT]"
+    )
+    lowered = bundle.parse(BUNDLE)
+    assert bundle.prompt(lowered) == BUNDLE.replace("[bundle] [family:", "[task:svg] [layout:").replace(
+        "[/bundle]", "[OUT]"
+    )
