@@ -17,17 +17,21 @@ def rates(matrix: Matrix) -> dict[str, dict[str, Rate]]:
 
 
 def metrics(board: Mapping[str, Mapping[str, Rate]]) -> dict[str, float]:
-    """Flat metric names: `exact`, `exact.split.unseen_target`, `exact.family.timeline`, with `.n` and `.low` for the headline ones."""
+    """Flat metric names: `exact`, `exact.split.unseen_target`, `exact.family.timeline`; `exact_low` is the lower end of the 95 %
+    interval, `cases` the count. The stage metrics only over everything, held-out and out-of-distribution cases."""
     found: dict[str, float] = {}
     for scope, row in board.items():
         where = "" if scope == "all" else "." + scope.replace("/", ".")
-        for name, rate in row.items():
-            if rate.value is None:
-                continue  # nothing was asked in this scope: no number
-            found[f"{name}{where}"] = rate.value
-            if name in HEADLINE:
-                found[f"{name}_n{where}"] = float(rate.n)
-                found[f"{name}_low{where}"] = rate.interval[0]
+        shown = {
+            n: r
+            for n, r in row.items()
+            if r.value is not None and (n in HEADLINE or scope in ("all", "held_out", "ood"))
+        }
+        found |= {
+            f"{name}{where}": float(rate.k / rate.n) for name, rate in shown.items()
+        }  # a rate without cases has no number
+        if "exact" in shown:
+            found |= {f"exact_low{where}": shown["exact"].interval[0], f"cases{where}": float(shown["exact"].n)}
     return found
 
 

@@ -1,5 +1,6 @@
 """The command line. Every command validates its input, prints a sentence for what went wrong, and exits non-zero then.
 
+Exit codes: 0 done, 1 a check did not pass, 2 wrong input or a refused precondition, 3 a promotion was refused, 130 interrupted.
 Heavy imports (mlflow, torch) happen inside the commands that need them, so that `--help` is quick.
 """
 
@@ -27,6 +28,8 @@ app.add_typer(bench_app, name="bench")
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on standard output")]
 Threads = Annotated[int, typer.Option(help="threads; 0 takes every CPU. Results do not depend on it")]
+Name = Annotated[str, typer.Argument(help="registered model, named after its contract")]
+Rung = Annotated[str, typer.Argument(help="SPEC/RUNG, for example spec12/r17")]
 console = Console(stderr=True)
 
 
@@ -36,26 +39,25 @@ def _emit(value: Any) -> None:
 
 @rung_app.command("list")
 def rung_list() -> None:
-    """Every rung of the ladder with its axis."""
+    """Every rung of the ladder with its axis of change."""
     from experiments import ladder
 
-    table = Table("rung", "families", "axis of change")
-    for name in ladder.names():
-        spec = ladder.load(name)
-        for rung, entry in spec.rungs.items():
-            table.add_row(f"{name}/{rung}", ", ".join(spec.families), entry.axis)
+    table = Table("rung", "families", "axis of change", box=None, pad_edge=False)
+    for label in ladder.rungs():
+        selected = ladder.select(label)
+        table.add_row(label, ", ".join(selected.spec.families), selected.rung.axis)
     Console().print(table)
 
 
 @rung_app.command("run")
 def rung_run(
-    rung: Annotated[str, typer.Argument(help="SPEC/RUNG, for example spec12/r17")],
+    rung: Rung,
     seed: Annotated[int, typer.Option(help="seed of weights and order; -1 takes the rung's")] = -1,
     budget_scale: Annotated[float, typer.Option(help="multiplies every token budget")] = 1.0,
     threads: Threads = 0,
     force: Annotated[bool, typer.Option("--force", help="train even if an equal run is there")] = False,
     torch: Annotated[
-        bool, typer.Option("--torch/--no-torch", help="use torch as the second parity oracle where it is installed")
+        bool, typer.Option("--torch/--no-torch", help="torch as second parity oracle, where installed")
     ] = True,
     promote: Annotated[
         bool, typer.Option("--promote", help="ask for promotion afterwards (exit 3 if refused)")
@@ -63,7 +65,8 @@ def rung_run(
     json_: Json = False,
 ) -> None:
     """Train a rung, probe it, log it as one MLflow run and register its checkpoint."""
-    from cktrack import home
+    from cktrack import home, show
+    from cktrack.promote import champion_version
     from cktrack.rung import run_rung
     from cktrack.store import open_store
     from experiments.run import Options
@@ -71,14 +74,7 @@ def rung_run(
     options = Options(seed if seed >= 0 else None, budget_scale, threads or None, home.cache() / "parity", torch)
     store = open_store()
     result = run_rung(store, rung, options, console, force)
-    _show_result(store, result, json_)
-    if promote:
-        _promote(store, result.model, result.version, "", False, json_, beside=True)
-
-
-def _show_result(store: Any, result: Any, json_: bool) -> None:
-    run = store.client.get_run(result.run_id)
-    numbers = run.data.metrics
+    numbers = store.client.get_run(result.run_id).data.metrics
     if json_:
         _emit(
             {
@@ -90,32 +86,17 @@ def _show_result(store: Any, result: Any, json_: bool) -> None:
                 "metrics": numbers,
             }
         )
-        return
-    scopes = sorted(
-        {k.partition(".")[2] for k in numbers if k.startswith("exact") and not k.startswith(("exact_n", "exact_low"))},
-        key=lambda s: (s != "", s),
-    )
-    table = Table(
-        "",
-        "exact",
-        "renderable",
-        "materialized",
-        "truncation",
-        "cases",
-        title=f"{result.model} version {result.version}" + (" (reused)" if result.reused else ""),
-    )
-    for scope in scopes:
-        end = f".{scope}" if scope else ""
-        cells = [
-            f"{numbers[f'{m}{end}']:.3f}" if f"{m}{end}" in numbers else "-"
-            for m in ("exact", "renderable", "materialized", "truncation")
-        ]
-        table.add_row(scope or "all", *cells, f"{numbers.get(f'exact_n{end}', 0):.0f}")
-    Console().print(table)
-    Console().print(
-        f"run {result.run_id}; `cktrack promote {result.model} {result.version}` asks for promotion, `cktrack ui` shows everything",
-        highlight=False,
-    )
+    else:
+        show.scores(numbers, f"{result.model} version {result.version}" + (" (reused)" if result.reused else ""))
+    if not promote:
+        console.print(
+            f"`cktrack promote {result.model} {result.version}` asks for promotion; `cktrack ui` shows everything",
+            highlight=False,
+        )
+    elif champion_version(store, result.model) == result.version:
+        console.print(f"{result.model} version {result.version} holds the champion alias already", highlight=False)
+    else:
+        _promote(store, result.model, result.version, "", False, json_)
 
 
 @app.command()
@@ -128,35 +109,22 @@ def parity(
 ) -> None:
     """Compare every gradient and ten optimizer steps with float64 references at a rung's own shape. Exits 1 if parity fails."""
     from cengine import parity as gate
-    from cengine.model import Config
-    from cktrack import home
-    from experiments import ladder
+    from cktrack import home, show
+    from experiments.run import model_of
 
-    spec = ladder.select(rung).spec
-    config = Config(vocab=vocab or spec.tokenizer.vocab, **spec.model.model_dump(exclude={"init", "init_std"}))
+    config = model_of(rung, vocab or None)
     report = gate.run(config, threads=threads or None) if fresh else gate.cached(config, home.cache() / "parity")
     if json_:
         _emit(report)
     else:
-        table = Table(
-            "check",
-            "against",
-            "worst error",
-            "bound",
-            "status",
-            title=f"parity of {rung}'s shape" + (" (cached)" if report["cached"] else ""),
-        )
-        for c in report["checks"]:
-            value = f"{c['value']:.2e} in {c['worst']}" if c["value"] is not None else f"not measured: {c['why']}"
-            table.add_row(c["check"], c["against"], value, f"{c['bound']:.0e}", c["status"])
-        Console().print(table)
+        show.parity(report, f"parity of {rung}'s shape" + (" (cached)" if report["cached"] else ""))
     if not report["passed"]:
         raise typer.Exit(1)
 
 
 @app.command()
 def promote(
-    name: Annotated[str, typer.Argument(help="registered model, named after its contract")],
+    name: Name,
     version: Annotated[str, typer.Argument(help="version that asks to become champion")],
     reason: Annotated[str, typer.Option(help="why, for the journal")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="judge, but change and record nothing")] = False,
@@ -168,63 +136,22 @@ def promote(
     _promote(open_store(), name, version, reason, dry_run, json_)
 
 
-def _promote(
-    store: Any, name: str, version: str, reason: str, dry_run: bool, json_: bool, beside: bool = False
-) -> None:
-    from cktrack.promote import promote as judge_and_set
+def _promote(store: Any, name: str, version: str, reason: str, dry_run: bool, json_: bool) -> None:
+    from cktrack import show
+    from cktrack.promote import promote as judge
 
-    if beside:
-        from cktrack.promote import champion_version
-
-        if champion_version(store, name) == version:
-            Console(stderr=True).print(f"{name} version {version} holds the champion alias already", highlight=False)
-            return
-    event = judge_and_set(store, name, version, reason, dry_run)
+    event = judge(store, name, version, reason, dry_run)
     if json_:
         _emit(event.plain())
     else:
-        _show_verdicts(event)
+        show.verdicts(event)
     if event.kind == "refused":
         raise typer.Exit(3)
 
 
-def _show_verdicts(event: Any) -> None:
-    """The table of every gate, and the event in a sentence; parts only where they say more than their gate."""
-    from promotion.report import rows
-
-    colours = {"PASS": "green", "FAIL": "red", "ERROR": "red", "INCONCLUSIVE": "yellow", "NOT_RUN": "yellow"}
-    table = Table("gate", "value", "n", "n eff", "bound", "asked", "verdict", box=None, pad_edge=False)
-    for row in _brief(rows(event.verdicts)):
-        number = f"{row['value']:.4f}" if isinstance(row["value"], float) else row["value"] or "-"
-        cells = [str(row[h]) if row[h] is not None else "-" for h in ("n", "n_eff", "lower bound", "threshold")]
-        table.add_row(row["gate"], str(number), *cells, f"[{colours.get(row['verdict'], 'dim')}]{row['verdict']}")
-    out = Console()
-    out.print(table)
-    for verdict in event.verdicts:
-        if verdict.blocks:
-            out.print(
-                f"[red]{verdict.gate}[/red]: {verdict.why}. The rule: {verdict.rule.splitlines()[0]}",
-                highlight=False,
-                soft_wrap=True,
-            )
-    out.print(event.sentence, highlight=False, soft_wrap=True)
-
-
-def _brief(table: list[dict]) -> list[dict]:
-    """Every gate, every threshold, and of other parts those that do not pass, at most four a gate (--json has all)."""
-    kept: list[dict] = []
-    shown: dict[str, int] = {}
-    for row in table:
-        gate, _, part = row["gate"].partition(":")
-        shown[gate] = shown.get(gate, 0) + bool(part and row["verdict"] != "PASS")
-        if not part or gate == "thresholds" or (row["verdict"] != "PASS" and shown[gate] <= 4):
-            kept.append(row)
-    return kept
-
-
 @app.command()
 def rollback(
-    name: Annotated[str, typer.Argument(help="registered model")],
+    name: Name,
     to: Annotated[str, typer.Option(help="former champion version; the previous one by default")] = "",
     reason: Annotated[str, typer.Option(help="why, for the journal")] = "",
 ) -> None:
@@ -236,7 +163,7 @@ def rollback(
 
 
 @app.command()
-def champion(name: Annotated[str, typer.Argument(help="registered model")], json_: Json = False) -> None:
+def champion(name: Name, json_: Json = False) -> None:
     """Who holds the alias, and the journal of how it came to be."""
     from cktrack.promote import history
     from cktrack.store import open_store
@@ -245,59 +172,59 @@ def champion(name: Annotated[str, typer.Argument(help="registered model")], json
     if json_:
         _emit({"champion": state.version, "alias": alias, "events": [e.plain() for e in state.history]})
         return
-    Console().print(
-        f"champion of {name}: {'version ' + state.version if state.version else 'none'}"
-        + ("" if alias == state.version else f" (but the alias points at {alias}: it was moved outside of cktrack)"),
-        highlight=False,
+    moved = (
+        ""
+        if alias == state.version
+        else f" (but the alias points at {alias}: it was moved outside of cktrack; see `cktrack repair`)"
     )
+    holder = f"version {state.version}" if state.version else "nobody"
+    Console().print(f"champion of {name}: {holder}{moved}", highlight=False, soft_wrap=True)
     for event in state.history:
-        Console().print(f"  {event.sentence}", highlight=False)
+        Console().print(f"  {event.sentence}", highlight=False, soft_wrap=True)
 
 
 @app.command()
-def repair(name: Annotated[str, typer.Argument(help="registered model")]) -> None:
+def repair(name: Name) -> None:
     """Set the aliases of a model back to what its journal says."""
     from cktrack.promote import repair as set_back
     from cktrack.store import open_store
 
     state = set_back(open_store(), name)
     console.print(
-        f"{name}: champion is {'version ' + state.version if state.version else 'nobody'}, as the journal says"
+        f"{name}: champion is {'version ' + state.version if state.version else 'nobody'}, as the journal says",
+        highlight=False,
     )
 
 
 @app.command()
 def plan(
-    rung: Annotated[str, typer.Argument(help="SPEC/RUNG")],
+    rung: Rung,
     rows: Annotated[int, typer.Option(help="windows of one batch; 0 takes the rung's")] = 0,
     json_: Json = False,
 ) -> None:
     """The memory plan of a rung's training step: bytes by kind."""
-    from cengine.model import Config
     from cengine.train import Trainer
+    from cktrack import show
     from experiments import ladder
+    from experiments.run import model_of
 
-    selected = ladder.select(rung)
-    config = Config(vocab=selected.spec.tokenizer.vocab, **selected.spec.model.model_dump(exclude={"init", "init_std"}))
-    summary = Trainer(config, rows or selected.rung.rows, config.ctx, threads=1).machine.plan.summary()
+    config, count = model_of(rung), rows or ladder.select(rung).rung.rows
+    summary = Trainer(config, count, config.ctx, threads=1).machine.plan.summary()
     if json_:
         _emit(summary)
-        return
-    table = Table("region", "MB", title=f"arena of {rung}, {rows or selected.rung.rows} x {config.ctx} tokens")
-    for kind, size in summary.items():
-        table.add_row(kind, f"{size / 1e6:.1f}")
-    Console().print(table)
+    else:
+        show.plan(summary, f"arena of {rung}, {count} x {config.ctx} tokens")
 
 
 @app.command()
 def deliver() -> None:
-    """Send what was kept while the tracking server was away."""
+    """Send what was kept while the tracking server was away. Exits 1 if something is still kept."""
     from cktrack.recorder import deliver as send_all
     from cktrack.store import open_store
 
     left = send_all(open_store())
     for run_id, count in left.items():
-        console.print(f"run {run_id}: {'delivered' if not count else f'{count} events still kept'}")
+        console.print(f"run {run_id}: {'delivered' if not count else f'{count} events still kept'}", highlight=False)
     if any(left.values()):
         raise typer.Exit(1)
 
@@ -311,11 +238,10 @@ def ui(port: Annotated[int, typer.Option(help="port on this machine")] = 5000) -
 
     store = open_store()
     if not store.local:
-        console.print(f"the store is a server: open {store.uri}")
+        console.print(f"the store is a server: open {store.uri}", highlight=False)
         return
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    arguments = [
-        sys.executable,
+    serve = [
         "-m",
         "mlflow",
         "server",
@@ -328,8 +254,8 @@ def ui(port: Annotated[int, typer.Option(help="port on this machine")] = 5000) -
         "--port",
         str(port),
     ]
-    console.print(f"MLflow UI: http://127.0.0.1:{port} (ready in about ten seconds; Ctrl-C ends it)")
-    os.execv(sys.executable, arguments)
+    console.print(f"MLflow UI: http://127.0.0.1:{port} (ready in about ten seconds; Ctrl-C ends it)", highlight=False)
+    os.execv(sys.executable, [sys.executable, *serve])
 
 
 @bench_app.command("train")
@@ -337,12 +263,20 @@ def bench_train(
     against: Annotated[str, typer.Option(help="torch, or none")] = "torch",
     batch: Annotated[int, typer.Option(help="rows of ctx tokens in a batch")] = 4,
     pairs: Annotated[int, typer.Option(help="measured pairs, ours and theirs in turn")] = 7,
-    layers: int = 3, d_model: int = 192, d_ff: int = 384, heads: int = 8, kv_heads: int = 4, head_dim: int = 24, ctx: int = 512, vocab: int = 1088,
+    layers: int = 3,
+    d_model: int = 192,
+    d_ff: int = 384,
+    heads: int = 8,
+    kv_heads: int = 4,
+    head_dim: int = 24,
+    ctx: int = 512,
+    vocab: int = 1088,
     threads: Threads = 0,
     json_: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Training tokens per second, ours against PyTorch eager fp32 on the same shape and threads."""
     from cengine.model import Config
+    from cktrack import show
     from cktrack.bench import train
 
     config = Config(
@@ -358,17 +292,8 @@ def bench_train(
     result = train(config, batch, pairs, threads or None, against)
     if json_:
         _emit(result)
-        return
-    ours, theirs = result["ours"], result["theirs"]
-    Console().print(
-        f"ours {ours['tokens_per_second']:,.0f} tokens/s; "
-        + (
-            f"{theirs['name']} {theirs['tokens_per_second']:,.0f} tokens/s; ratio {result['ratio']:.2f}"
-            if theirs["tokens_per_second"]
-            else f"{theirs['name']}: {theirs['why']}"
-        ),
-        highlight=False,
-    )
+    else:
+        show.training_bench(result)
 
 
 def main() -> None:
@@ -380,13 +305,10 @@ def main() -> None:
             raise
         console.print(f"[red]cktrack:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        console.print("[red]cktrack:[/red] interrupted; the run is marked KILLED")
-        sys.exit(130)
 
 
 def _ours(error: BaseException) -> bool:
-    """Whether the error was raised by a line of our packages: those carry a sentence. Anything else is a bug and keeps its traceback."""
+    """Whether a line of our packages raised it: those carry a sentence. Anything else is a bug and keeps its traceback."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next

@@ -17,7 +17,9 @@ def rung_of(arguments: list[str]) -> str | None:
         return None
     if "-e" in arguments or "--entry-point" in arguments:
         return None
-    given = [a.partition("=")[2] for a in arguments if a.startswith("rung=")] + [a.partition("rung=")[2] for a in arguments if a.startswith("-Prung=")]
+    given = [a.partition("=")[2] for a in arguments if a.startswith("rung=")] + [
+        a.partition("rung=")[2] for a in arguments if a.startswith("-Prung=")
+    ]
     return (given or ["spec12/r17"])[-1]
 
 

@@ -246,8 +246,7 @@ def _describe(store: Store, name: str, event: Event) -> None:
     }  # fmt: skip
     for key, value in tags.items():
         store.client.set_model_version_tag(name, event.subject.version, key, str(value))
-    text = f"{event.sentence}\n\n{markdown(event)}"
-    store.client.update_model_version(name, event.subject.version, description=text[:DESCRIPTION_LIMIT])
+    store.client.update_model_version(name, event.subject.version, description=markdown(event)[:DESCRIPTION_LIMIT])
 
 
 def set_aliases(store: Store, name: str, state: State) -> None:

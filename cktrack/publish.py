@@ -25,7 +25,7 @@ from experiments.run import Outcome, Output
 from promotion import recompute
 
 ROOT = Path(__file__).resolve().parent.parent
-SHOWN = 36  # hits whose pictures are logged, besides every miss
+SHOWN = 36  # cases whose pictures every run logs, and as many misses besides
 PICTURE_WIDTH = 720  # pixels
 
 
@@ -141,41 +141,36 @@ def log_metrics(store: Store, run_id: str, model_id: str, outcome: Outcome, rate
 
 
 def log_tables(store: Store, run_id: str, outcome: Outcome) -> None:
-    """Every raw output with its scores; and a picture table for Runs > Artifact evaluation, the case in the first column."""
+    """Pictures and raw outputs as tables for Training runs > Artifact evaluation: the case first, what to compare second."""
+    shown = chosen(outcome.outputs)
+    pictures = {
+        "case": [o.case["id"] for o in shown],
+        "got": [_image(o.score.svg) for o in shown],
+        "expected": [_image(expected_svg(outcome.contract, o.case)) for o in shown],
+        "failure": [o.failure for o in shown],
+        "prompt": [o.case["prompt"] for o in shown],
+    }
+    store.client.log_table(run_id, pictures, "probes/cases.json")
     rows = outcome.outputs
-    store.client.log_table(
-        run_id,
-        {
-            "case": [o.case["id"] for o in rows],
-            "split": [o.case["split"] for o in rows],
-            "family": [o.case["family"] for o in rows],
-            "prompt": [o.case["prompt"] for o in rows],
-            "expected": [o.case["expected"] for o in rows],
-            "raw": [o.raw for o in rows],
-            "stop": [o.stop for o in rows],
-            "failure": [o.failure for o in rows],
-            **{n: [getattr(o.score, n) for o in rows] for n in ("exact", "renderable", "materialized", "truncated")},
-        },
-        "probes/outputs.json",
-    )
-    shown = chosen(rows)
-    store.client.log_table(
-        run_id,
-        {
-            "case": [o.case["id"] for o in shown],
-            "prompt": [o.case["prompt"] for o in shown],
-            "got": [_image(o.score.svg) for o in shown],
-            "expected": [_image(expected_svg(outcome.contract, o.case)) for o in shown],
-            "failure": [o.failure for o in shown],
-        },
-        "probes/pictures.json",
-    )
+    texts = {
+        "case": [o.case["id"] for o in rows],
+        "raw": [o.raw for o in rows],
+        "expected": [o.case["expected"] for o in rows],
+        "failure": [o.failure for o in rows],
+        "stop": [o.stop for o in rows],
+        "prompt": [o.case["prompt"] for o in rows],
+        "split": [o.case["split"] for o in rows],
+        "family": [o.case["family"] for o in rows],
+        **{n: [getattr(o.score, n) for o in rows] for n in ("exact", "renderable", "materialized", "truncated")},
+    }
+    store.client.log_table(run_id, texts, "probes/outputs.json")
 
 
 def chosen(rows: list[Output]) -> list[Output]:
-    """Up to SHOWN misses, then hits evenly over the contract."""
-    misses, hits = [o for o in rows if not o.score.exact][:SHOWN], [o for o in rows if o.score.exact]
-    return misses + hits[:: max(1, len(hits) // SHOWN)][:SHOWN]
+    """The same SHOWN cases, evenly over the contract, in every run (so that runs can be compared), then up to SHOWN other misses."""
+    always = rows[:: -(-len(rows) // SHOWN)]
+    kept = {o.case["id"] for o in always}
+    return always + [o for o in rows if not o.score.exact and o.case["id"] not in kept][:SHOWN]
 
 
 def expected_svg(contract: dict, case: dict) -> str:

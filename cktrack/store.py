@@ -8,6 +8,7 @@ and how the block ends is the run's status: FINISHED, FAILED (an error) or KILLE
 from __future__ import annotations
 
 import fcntl
+import getpass
 import logging
 import os
 import signal
@@ -97,7 +98,9 @@ def open_store() -> Store:
             client.search_registered_models(max_results=1)
     except MlflowException as error:
         why = str(error).splitlines()[0][:200]
-        raise StoreError(f"tracking store {where} cannot be reached: {why}; is the server up, and its version {mlflow.__version__}?") from error
+        raise StoreError(
+            f"tracking store {where} cannot be reached: {why}; is the server up, and its version {mlflow.__version__}?"
+        ) from error
     store = Store(where, client)
     close_stale(store)
     return store
@@ -167,7 +170,7 @@ def run(store: Store, experiment: str, name: str, tags: Mapping[str, str]) -> It
         run_id = adopted
         set_tags(store, run_id, every)
     else:
-        source = {"mlflow.source.name": "cktrack", "mlflow.source.type": "LOCAL"}
+        source = {"mlflow.source.name": "cktrack", "mlflow.source.type": "LOCAL", "mlflow.user": getpass.getuser()}
         run_id = store.client.create_run(
             store.experiment(experiment), tags={**source, **every}, run_name=name
         ).info.run_id

@@ -23,7 +23,7 @@ from cengine.model import Config, initial
 from cengine.train import Optimizer, Schedule, Step, Stream, Trainer, fit, held_out
 from experiments import corpus, split, surfaces, tokenizer
 from experiments.corpus import Row
-from experiments.ladder import Budget, Selected, digest
+from experiments.ladder import Budget, Selected, digest, select
 from experiments.pack import Packed, pack
 from experiments.probes import autopsy, baseline
 from experiments.probes import contract as contracts
@@ -147,7 +147,7 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
         stage: pack([r.text for r in rows], coder, ctx, seed, rung.loss_on_prompt) for stage, rows in stages.items()
     }
     packed_dev = pack([r.text for r in dev], coder, ctx, seed, rung.loss_on_prompt)
-    config = Config(vocab=coder.size, **spec.model.model_dump(exclude={"init", "init_std"}))
+    config = model_of(selected.label, coder.size)
 
     recorder.say("parity: engine against float64 references at this rung's shape")
     report = parity.cached(config, options.parity_cache, options.torch)
@@ -253,6 +253,12 @@ def _tokenize(
 
 
 # ------------------------------------------------------------------------------------------------- training
+
+
+def model_of(label: str, vocab: int | None = None) -> Config:
+    """The model's shape of a rung; the vocabulary is the tokenizer's budget unless given (its real size is known after training it)."""
+    spec = select(label).spec
+    return Config(vocab=vocab or spec.tokenizer.vocab, **spec.model.model_dump(exclude={"init", "init_std"}))
 
 
 def steps_of(budget: Budget, selected: Selected, scale: float) -> int:

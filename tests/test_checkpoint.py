@@ -108,7 +108,8 @@ config = Config(vocab=97, layers=2, d_model=48, d_ff=80, heads=4, kv_heads=2, he
 weights = sample_weights(config, 3)
 print("ready", flush=True)
 for i in itertools.count():
-    checkpoint.save(f"{sys.argv[1]}/step-{i:06d}", config, weights, weights and {f"{k}_{n}": w for n, w in weights.items() for k in "mv"}, {"step": i})
+    moments = {f"{k}_{n}": w for n, w in weights.items() for k in "mv"}
+    checkpoint.save(f"{sys.argv[1]}/step-{i:06d}", config, weights, moments, {"step": i})
 """
 
 

@@ -5,6 +5,7 @@ The slowest test file: it trains spec12/r17 on part of its budget (enough for ev
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -88,15 +89,43 @@ def test_the_run_page_holds_what_a_reader_needs(world):
     params, tags, metrics = found.data.params, found.data.tags, found.data.metrics
     assert found.info.status == "FINISHED" and tags["logging.complete"] == "true" and tags["cktrack.rung"] == LABEL
     assert client.get_experiment(found.info.experiment_id).name == "spec12"
-    for name in ("model.layers", "optimizer.beta2", "pretrain.tokens", "midtrain.realised.bridge", "seed.init_and_order", "sha256.contract", "sha256.corpus", "tokenizer.size"):
+    for name in (
+        "model.layers",
+        "optimizer.beta2",
+        "pretrain.tokens",
+        "midtrain.realised.bridge",
+        "seed.init_and_order",
+        "sha256.contract",
+        "sha256.corpus",
+        "tokenizer.size",
+    ):
         assert name in params, name
     assert "# spec12/r17" in tags["mlflow.note.content"] and "Baselines" in tags["mlflow.note.content"]
-    for name in ("exact", "exact_n", "exact_low", "exact.family.decision_tree", "baseline.slot_copy.unseen_target", "held_out_bits_per_byte", "processed_tokens"):
+    for name in (
+        "exact",
+        "cases",
+        "exact_low",
+        "exact.family.decision_tree",
+        "baseline.slot_copy.unseen_target",
+        "held_out_bits_per_byte",
+        "processed_tokens",
+    ):
         assert name in metrics, name
     assert len(client.get_metric_history(world.first.run_id, "loss")) == metrics["optimizer_steps"]
     assert {i.dataset.name for i in found.inputs.dataset_inputs} == {"spec12 rows", "spec12 contract"}
-    paths = {a.path for folder in ("", "evidence", "probes", "tokenizer", "pictures") for a in client.list_artifacts(world.first.run_id, folder)}
-    assert {"evidence/evidence.json", "evidence/parity.json", "probes/outputs.json", "probes/pictures.json", "tokenizer/tokenizer.json", "engine"} <= paths
+    paths = {
+        a.path
+        for folder in ("", "evidence", "probes", "tokenizer", "pictures")
+        for a in client.list_artifacts(world.first.run_id, folder)
+    }
+    assert {
+        "evidence/evidence.json",
+        "evidence/parity.json",
+        "probes/outputs.json",
+        "probes/cases.json",
+        "tokenizer/tokenizer.json",
+        "engine",
+    } <= paths
     assert any(p.endswith(".svg") for p in paths) and any(p.endswith(".png") for p in paths)
 
 
@@ -117,46 +146,52 @@ def test_the_checkpoint_is_whole_and_knows_its_hashes(world):
 
 
 def test_an_equal_run_is_reused_and_said_so(world):
-    console = Console(record=True, file=open(os.devnull, "w"))
+    console = Console(record=True, file=io.StringIO())
     again = run_rung(world.store, LABEL, Options(scale=0.6, parity_cache=ROOT / ".cache" / "parity"), console)
-    assert again.reused and again.run_id == world.first.run_id and "same bits; reused" in console.export_text().replace("\n", " ")
+    assert (
+        again.reused
+        and again.run_id == world.first.run_id
+        and "same bits; reused" in console.export_text().replace("\n", " ")
+    )
 
 
-def copy_of(world, edit=None, artifact=None) -> str:
-    """A forged version: the champion's run and model copied, one artifact of the run changed, registered as new."""
+def copy_of(world, folder: Path, edit=None, artifact=None) -> str:
+    """A forged version: the first run's evidence under another run, one file of it changed, with the first run's model."""
     client = world.store.client
-    source = Path(world.first.folder)
-    run_ = client.create_run(world.store.experiment("spec12"), run_name="forged")
+    made = client.create_run(world.store.experiment("spec12"), run_name="forged").info.run_id
     for name in ("evidence", "contract", "splits", "parity"):
-        client.log_artifact(run_.info.run_id, str(source / f"{name}.json"), "evidence")
-    if edit is not None:
-        place = Path(client.download_artifacts(run_.info.run_id, f"evidence/{artifact}.json"))
-        place.write_text(edit(place.read_text()))
+        text = (Path(world.first.folder) / f"{name}.json").read_text()
+        (folder / f"{name}.json").write_text(edit(text) if name == artifact else text)
+        client.log_artifact(made, str(folder / f"{name}.json"), "evidence")
     version = client.get_model_version("spec12", world.first.version)
-    made = client.create_model_version("spec12", version.source, run_.info.run_id, tags={"cktrack.rung": LABEL}, model_id=version.source.removeprefix("models:/"))
-    return str(made.version)
+    model = version.source.removeprefix("models:/")
+    return str(
+        client.create_model_version(
+            "spec12", version.source, made, tags={"cktrack.rung": LABEL}, model_id=model
+        ).version
+    )
 
 
-def test_an_edited_evidence_file_is_refused(world):
-    forged = copy_of(world, lambda text: text.replace('"stop":"eos"', '"stop":"budget"', 1), "evidence")
+def test_an_edited_evidence_file_is_refused(world, tmp_path):
+    forged = copy_of(world, tmp_path, lambda text: text.replace('"stop":"eos"', '"stop":"budget"', 1), "evidence")
     with pytest.raises(PromotionError, match="edited after it was sealed"):
         promotions.promote(world.store, "spec12", forged)
 
 
-def test_evidence_of_another_version_is_refused(world):
-    event = promotions.promote(world.store, "spec12", copy_of(world), dry_run=True)
+def test_evidence_of_another_version_is_refused(world, tmp_path):
+    event = promotions.promote(world.store, "spec12", copy_of(world, tmp_path), dry_run=True)
     assert event.kind == "refused"
     why = " ".join(v.why for v in event.verdicts if v.blocks)
     assert "not those of the evidence" in why or "version differs" in why or "run_id differs" in why
 
 
-def test_an_easier_contract_is_not_the_same_contract(world):
+def test_an_easier_contract_is_not_the_same_contract(world, tmp_path):
     def drop(text):
         contract = json.loads(text)
         contract["cases"] = contract["cases"][:300]
         return json.dumps(contract)
 
-    event = promotions.promote(world.store, "spec12", copy_of(world, drop, "contract"), dry_run=True)
+    event = promotions.promote(world.store, "spec12", copy_of(world, tmp_path, drop, "contract"), dry_run=True)
     assert event.kind == "refused"
 
 
@@ -178,10 +213,9 @@ def test_an_alias_moved_by_hand_is_noticed_and_repaired(world):
 
 
 def test_a_rewritten_journal_is_noticed(world):
-    client = world.store.client
     journal = promotions.Journal(world.store, "spec12")
-    place = Path(client.download_artifacts(journal.run_id, "events"))
-    last = sorted(place.glob("*.json"))[-1]
+    events = world.home / "mlartifacts" / "promotion" / journal.run_id / "artifacts" / "events"
+    last = sorted(events.glob("*.json"))[-1]
     kept = last.read_text()
     last.unlink()
     try:
@@ -194,7 +228,9 @@ def test_a_rewritten_journal_is_noticed(world):
 
 def test_two_promoters_cannot_be_at_work_at_once(world):
     client = world.store.client
-    client.create_registered_model("spec12-promotion-lock", tags={"holder": "elsewhere:1", "since": "2999-01-01T00:00:00+00:00"})
+    client.create_registered_model(
+        "spec12-promotion-lock", tags={"holder": "elsewhere:1", "since": "2999-01-01T00:00:00+00:00"}
+    )
     try:
         with pytest.raises(StoreError, match="wait for it to end"):
             promotions.promote(world.store, "spec12", world.first.version)
@@ -221,10 +257,27 @@ def test_a_damaged_checkpoint_is_not_judged(world):
 def test_a_failed_parity_refuses_to_train_and_the_run_says_failed(world, monkeypatch, tmp_path):
     from cengine import parity
 
-    monkeypatch.setattr(parity, "cached", lambda *a, **k: {"passed": False, "cached": False, "checks": [{"check": "gradients", "against": "planted", "value": 0.5, "bound": 1e-5, "status": "fail", "worst": "w"}]})
+    monkeypatch.setattr(
+        parity,
+        "cached",
+        lambda *a, **k: {
+            "passed": False,
+            "cached": False,
+            "checks": [
+                {
+                    "check": "gradients",
+                    "against": "planted",
+                    "value": 0.5,
+                    "bound": 1e-5,
+                    "status": "fail",
+                    "worst": "w",
+                }
+            ],
+        },
+    )
     before = {r.info.run_id for r in world.store.client.search_runs([world.store.experiment("spec12")])}
     with pytest.raises(parity.ParityError, match="nothing is trained"):
-        run_rung(world.store, LABEL, Options(scale=0.01, seed=5), Console(file=open(os.devnull, "w")))
+        run_rung(world.store, LABEL, Options(scale=0.01, seed=5), Console(file=io.StringIO()))
     after = world.store.client.search_runs([world.store.experiment("spec12")])
     new = [r for r in after if r.info.run_id not in before]
     assert [r.info.status for r in new] == ["FAILED"] and "loss" not in new[0].data.metrics
@@ -232,14 +285,22 @@ def test_a_failed_parity_refuses_to_train_and_the_run_says_failed(world, monkeyp
 
 def test_the_command_line_exits_with_what_happened(world):
     def call(*arguments):
-        return subprocess.run([sys.executable, "-m", "cktrack", *arguments], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+        return subprocess.run(
+            [sys.executable, "-m", "cktrack", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
 
     refused = call("promote", "spec12", world.starved.version, "--dry-run", "--json")
     assert refused.returncode == 3 and json.loads(refused.stdout)["kind"] == "refused"
     shown = call("champion", "spec12", "--json")
     assert shown.returncode == 0 and json.loads(shown.stdout)["champion"] == world.first.version
     wrong = call("promote", "spec12", "999")
-    assert wrong.returncode == 2 and "there is no spec12 version 999" in wrong.stderr and "Traceback" not in wrong.stderr
+    assert (
+        wrong.returncode == 2 and "there is no spec12 version 999" in wrong.stderr and "Traceback" not in wrong.stderr
+    )
     again = call("rung", "run", LABEL, "--budget-scale", "0.6", "--promote")
     assert again.returncode == 0 and "reused" in again.stderr and "holds the champion alias already" in again.stderr
 
@@ -253,5 +314,3 @@ def test_identity_covers_what_decides_the_bits():
 def test_rollback_needs_a_former_champion(world):
     with pytest.raises(PromotionError, match="expected a former champion"):
         promotions.rollback(world.store, "spec12", None, "")
-
-

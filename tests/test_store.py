@@ -46,7 +46,13 @@ def test_the_default_store_lies_beside_the_project(store, place):
 
 @pytest.mark.parametrize(
     ("error", "expected"),
-    [(None, "FINISHED"), (ValueError("x"), "FAILED"), (SystemExit(0), "FAILED"), (KeyboardInterrupt(), "KILLED"), (stores.Terminated(), "KILLED")],
+    [
+        (None, "FINISHED"),
+        (ValueError("x"), "FAILED"),
+        (SystemExit(0), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (stores.Terminated(), "KILLED"),
+    ],
 )
 def test_how_a_block_ends_is_the_runs_status(store, error, expected):
     seen = []
@@ -72,7 +78,9 @@ with run(store, "spec", "child", {}) as run_id:
 
 def child(place, **more) -> tuple[subprocess.Popen, str]:
     environment = {**os.environ, "CKTRACK_HOME": str(place), "PYTHONPATH": str(ROOT), **more}
-    process = subprocess.Popen([sys.executable, "-c", CHILD], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     return process, process.stdout.readline().strip()
 
 
@@ -114,7 +122,9 @@ def test_a_run_that_mlflow_began_is_adopted_and_left_to_its_driver(store, monkey
 def test_first_use_by_many_processes_at_once_works(place):
     code = "from cktrack.store import open_store; s = open_store(); s.experiment('spec')"
     environment = {**os.environ, "CKTRACK_HOME": str(place), "PYTHONPATH": str(ROOT)}
-    processes = [subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE) for _ in range(3)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE) for _ in range(3)
+    ]
     assert [p.wait(120) for p in processes] == [0, 0, 0]
     assert len([e for e in open_store().client.search_experiments() if e.name == "spec"]) == 1
 
@@ -205,6 +215,8 @@ def test_mlflow_run_goes_to_the_experiment_of_the_spec(place):
         """
     )
     environment = {**os.environ, "CKTRACK_HOME": str(place), "PYTHONPATH": str(ROOT)}
-    lines = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split("\n")
+    lines = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.split("\n")
     name = open_store().client.get_experiment(lines[0].split()[1]).name
     assert lines[0].startswith("True") and name == "spec12" and lines[1] == "False"

@@ -1,0 +1,85 @@
+"""What the command line prints: tables for people. Nothing is computed here, and nothing is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from promotion import Event
+from promotion.report import rows
+
+HEADLINE = ("exact", "renderable", "materialized", "truncation")
+COLOURS = {"PASS": "green", "FAIL": "red", "ERROR": "red", "INCONCLUSIVE": "yellow", "NOT_RUN": "yellow"}
+PARTS = 4  # parts of a gate that are shown when they do not pass (--json has all)
+
+
+def scores(numbers: Mapping[str, float], title: str) -> None:
+    """The headline metrics by scope, with the number of cases and the lower end of exact's interval."""
+    table = Table(title=title, box=None, pad_edge=False)
+    for heading in ("", *HEADLINE, "exact >=", "cases"):
+        table.add_column(heading, no_wrap=not heading)
+    scopes = {k.partition(".")[2] for k in numbers if k == "exact" or k.startswith("exact.")}
+    for scope in sorted(scopes, key=lambda s: (s != "", s)):
+        end = f".{scope}" if scope else ""
+        cells = [f"{numbers[m + end]:.3f}" if m + end in numbers else "-" for m in (*HEADLINE, "exact_low")]
+        table.add_row(scope or "all", *cells, f"{numbers.get(f'cases{end}', 0):.0f}")
+    Console().print(table)
+
+
+def verdicts(event: Event) -> None:
+    """Every gate with its numbers, why it blocks if it does, and the event in a sentence."""
+    table = Table("gate", "value", "n", "n eff", "bound", "asked", "verdict", box=None, pad_edge=False)
+    for row in _brief(rows(event.verdicts)):
+        cells = [
+            "-" if row[h] is None else f"{row[h]:.4f}" if isinstance(row[h], float) else str(row[h])
+            for h in ("value", "n", "n_eff", "lower bound")
+        ]
+        asked = "-" if row["threshold"] is None else str(row["threshold"])
+        table.add_row(row["gate"], *cells, asked, f"[{COLOURS.get(row['verdict'], 'dim')}]{row['verdict']}")
+    out = Console()
+    out.print(table)
+    for verdict in event.verdicts:
+        if verdict.blocks:
+            rule = verdict.rule.splitlines()[0]
+            out.print(f"[red]{verdict.gate}[/red]: {verdict.why}. The rule: {rule}", highlight=False, soft_wrap=True)
+    out.print(event.sentence, highlight=False, soft_wrap=True)
+
+
+def _brief(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every gate, every threshold, and of other parts the first that do not pass."""
+    kept: list[dict[str, Any]] = []
+    shown: dict[str, int] = {}
+    for row in table:
+        gate, _, part = row["gate"].partition(":")
+        shown[gate] = shown.get(gate, 0) + bool(part and row["verdict"] != "PASS")
+        if not part or gate == "thresholds" or (row["verdict"] != "PASS" and shown[gate] <= PARTS):
+            kept.append(row)
+    return kept
+
+
+def parity(report: Mapping[str, Any], title: str) -> None:
+    table = Table("check", "against", "worst", "in", "bound", "status", title=title, box=None, pad_edge=False)
+    for c in report["checks"]:
+        value, where = (f"{c['value']:.2e}", c["worst"]) if c["value"] is not None else ("not measured", c["why"])
+        table.add_row(c["check"], c["against"], value, where, f"{c['bound']:.0e}", c["status"])
+    Console().print(table)
+
+
+def plan(summary: Mapping[str, int], title: str) -> None:
+    table = Table("region", "MB", title=title, box=None, pad_edge=False)
+    for kind, size in summary.items():
+        table.add_row(kind.replace("_", " "), f"{size / 1e6:.1f}")
+    Console().print(table)
+
+
+def training_bench(result: Mapping[str, Any]) -> None:
+    ours, theirs = result["ours"], result["theirs"]
+    line = f"ours {ours['tokens_per_second']:,.0f} tokens/s ({result['instruction_set']}, {result['threads']} threads, {result['cpu']}); "
+    if theirs["tokens_per_second"] is None:
+        line += f"{theirs['name']}: not measured, {theirs['why']}"
+    else:
+        line += f"{theirs['name']} {theirs['tokens_per_second']:,.0f} tokens/s; ratio {result['ratio']:.2f} (median of {result['pairs']} pairs)"
+    Console().print(line, highlight=False, soft_wrap=True)
