@@ -25,7 +25,7 @@ from cktrack.journal import LOCK, Journal, promoter
 from cktrack.store import Store, StoreError
 from experiments import ladder
 from experiments.probes import contract as contracts
-from experiments.run import PROBE_SLOTS, scoring_digest
+from experiments.run import PROBE_SLOTS, ask, scoring_digest
 from experiments.tokenizer import Coder
 from promotion import (
     Contest,
@@ -142,26 +142,21 @@ def matrix_of(name: str, candidate: Candidate, contract: dict | None = None) -> 
     return replace(matrix, faults=(*matrix.faults, *unlike, *_other_outputs(candidate)))
 
 
+_DECODED: dict[tuple[str, str], tuple[Output, ...]] = {}
+
+
 def _decode(candidate: Candidate, contract: dict) -> tuple[Output, ...]:
-    """Ask the checkpoint every prompt of a contract, as a run does."""
-    coder = Coder.from_json(candidate.checkpoint.files["tokenizer.json"].decode())
-    cases = contract["cases"]
-    expected = coder.encode_many([f" {c['expected']}" for c in cases])
-    limit = contracts.budget(contract, [len(e) + 1 for e in expected])
-    decoder = Decoder(candidate.checkpoint.config, candidate.checkpoint.weights, PROBE_SLOTS)
-    answers = decoder.generate(coder.encode_many([c["prompt"] for c in cases]), limit, coder.eos)
-    scorer, declared = judge.scorer_of(contract), judge.contract_of(contract).cases
-    return tuple(
-        Output(
-            case_id=case.case_id,
-            prompt=case.prompt,
-            raw=raw,
-            stop=answer.reason,
-            scores=dict(scorer(case, raw, answer.reason)),
+    """Ask the checkpoint every prompt of a contract, as a run does; once a process for the same weights and contract."""
+    key = candidate.weights_sha256, contracts.sha256(contract)
+    if key not in _DECODED:
+        coder = Coder.from_json(candidate.checkpoint.files["tokenizer.json"].decode())
+        decoder = Decoder(candidate.checkpoint.config, candidate.checkpoint.weights, PROBE_SLOTS)
+        scorer, cases = judge.scorer_of(contract), judge.contract_of(contract).cases
+        _DECODED[key] = tuple(
+            Output(case_id=case.case_id, prompt=case.prompt, raw=raw, stop=stop, scores=dict(scorer(case, raw, stop)))
+            for case, (raw, stop, _) in zip(cases, ask(contract, coder, decoder), strict=True)
         )
-        for case, answer in zip(declared, answers, strict=True)
-        for raw in (coder.decode(answer.ids),)
-    )
+    return _DECODED[key]
 
 
 def _asked_again(candidate: Candidate, contract: dict) -> Evidence:

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import mlflow
@@ -25,7 +26,7 @@ from experiments.run import Outcome, Output
 from promotion import recompute
 
 ROOT = Path(__file__).resolve().parent.parent
-SHOWN = 36  # cases whose pictures every run logs, and as many misses besides
+SHOWN = 24  # cases whose pictures every run logs, and as many misses besides
 PICTURE_WIDTH = 720  # pixels
 
 
@@ -177,13 +178,19 @@ def expected_svg(contract: dict, case: dict) -> str:
     return compiler.compile_text(contract["surface"], case["expected"], content_of(contract, case)).svg
 
 
+@lru_cache(maxsize=256)
+def _png(svg: str) -> bytes:
+    """The picture as PNG; drawn once, however many tables and files show it."""
+    return compiler.png(svg, PICTURE_WIDTH)
+
+
 def _image(svg: str | None) -> mlflow.Image:
     """The picture, or an empty one where nothing could be drawn."""
     from PIL import Image
 
     if svg is None:
         return mlflow.Image(Image.new("RGB", (PICTURE_WIDTH, 80), "#777777"))
-    return mlflow.Image(Image.open(io.BytesIO(compiler.png(svg, PICTURE_WIDTH))).convert("RGB"))
+    return mlflow.Image(Image.open(io.BytesIO(_png(svg))).convert("RGB"))
 
 
 def log_pictures(recorder: MlflowRecorder, outcome: Outcome) -> None:
@@ -198,7 +205,7 @@ def log_pictures(recorder: MlflowRecorder, outcome: Outcome) -> None:
         for kind, svg in pictures.items():
             if svg is not None:
                 (folder / f"{name}.{kind}.svg").write_text(svg)
-                (folder / f"{name}.{kind}.png").write_bytes(compiler.png(svg, PICTURE_WIDTH))
+                (folder / f"{name}.{kind}.png").write_bytes(_png(svg))
             else:
                 (folder / f"{name}.{kind}.txt").write_text(f"{output.score.problem}\n\n{output.raw}\n")
     recorder.artifact(folder, "pictures")

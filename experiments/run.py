@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from cengine import checkpoint, loader, parity
-from cengine.decode import Decoder, Generation
+from cengine.decode import Decoder
 from cengine.engine import Pool
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Schedule, Step, Stream, Trainer, fit, held_out
@@ -381,24 +381,25 @@ def _save(
 # ------------------------------------------------------------------------------------------------- probing
 
 
-def probe(contract: dict, coder: Coder, decoder: Decoder, recorder: Recorder) -> list[Output]:
-    """Ask every prompt of the contract, greedily, and score what comes back as it comes."""
+def ask(
+    contract: dict, coder: Coder, decoder: Decoder, progress: Callable[[int], None] | None = None
+) -> list[tuple[str, str, int]]:
+    """(raw output, why it stopped, tokens) of every prompt of the contract, decoded greedily within the contract's budget."""
     cases = contract["cases"]
-    prompts = coder.encode_many([c["prompt"] for c in cases])
     expected = coder.encode_many([f" {c['expected']}" for c in cases])
     limit = contracts.budget(contract, [len(e) + 1 for e in expected])
+    answers = decoder.generate(coder.encode_many([c["prompt"] for c in cases]), limit, coder.eos, progress=progress)
+    return [(coder.decode(a.ids), a.reason, len(a.ids)) for a in answers]
 
-    def told(done: int) -> None:
-        recorder.progress("probe", done, len(cases), {})
 
-    answers: list[Generation] = decoder.generate(prompts, limit, coder.eos, progress=told)
+def probe(contract: dict, coder: Coder, decoder: Decoder, recorder: Recorder) -> list[Output]:
+    """Ask every prompt of the contract and score what comes back as it comes."""
+    cases = contract["cases"]
+    answers = ask(contract, coder, decoder, lambda done: recorder.progress("probe", done, len(cases), {}))
     outputs = []
-    for case, answer in zip(cases, answers, strict=True):
-        raw = coder.decode(answer.ids)
-        scored = score(contract, case, raw, answer.reason)
-        outputs.append(
-            Output(case, raw, answer.reason, len(answer.ids), scored, autopsy.classify(contract, case, raw, scored))
-        )
+    for case, (raw, stop, tokens) in zip(cases, answers, strict=True):
+        scored = score(contract, case, raw, stop)
+        outputs.append(Output(case, raw, stop, tokens, scored, autopsy.classify(contract, case, raw, scored)))
     return outputs
 
 
