@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -62,9 +63,10 @@ def find_equal(store: Store, selected: Selected, options: Options) -> Result | N
 
 
 def run_rung(store: Store, label: str, options: Options, console: Console, force: bool = False) -> Result:
-    """Train, probe, log and register a rung. An equal finished run is returned instead, unless forced."""
+    """Train, probe, log and register a rung. An equal finished run is returned instead, unless forced or begun by `mlflow run`."""
     selected = ladder.select(label)
-    earlier = None if force else find_equal(store, selected, options)
+    begun = "MLFLOW_RUN_ID" in os.environ  # a run that is there already would stay empty
+    earlier = None if force or begun else find_equal(store, selected, options)
     if earlier:
         console.print(
             f"{label}: run {earlier.run_id} has the same data, settings, seed and engine, so it would give the same bits; "
