@@ -17,9 +17,8 @@ from mlflow.entities import LoggedModelOutput, Metric
 
 from cengine import checkpoint
 from cktrack import board, judge
-from cktrack.recorder import MlflowRecorder
 from cktrack.store import Store, set_tags
-from experiments import compiler
+from experiments import compiler, ladder
 from experiments.ladder import Selected
 from experiments.probes.contract import content_of
 from experiments.run import Outcome, Output
@@ -28,42 +27,51 @@ from promotion import recompute
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 24  # cases whose pictures every run logs, and as many misses besides
 PICTURE_WIDTH = 720  # pixels
+NOTE_LIMIT = 7900  # characters of a run's note that every store keeps
+PUBLISHED = "published.json"
+ARTIFACTS = {
+    "evidence": ("evidence.json", "contract.json", "splits.json", "parity.json"),
+    "probes": ("scoreboard.json", "outputs.jsonl", "baselines.json", "hashes.json"),
+    "engine": ("plan.json",),
+}
 
 
-def publish(
-    store: Store, recorder: MlflowRecorder, selected: Selected, outcome: Outcome, register: bool = True
-) -> dict:
-    """Log everything and register the checkpoint under its contract's name. Returns what a caller prints: version, rates."""
-    run_id, name = recorder.run_id, selected.spec.name
+def publish(store: Store, run_id: str, label: str, outcome: Outcome) -> dict:
+    """Log everything and register the checkpoint under its contract's name. Returns {model, version}, also kept in published.json.
+
+    May be called again after a failure: what is there already is not logged twice.
+    """
+    selected = ladder.select(label)
+    name = selected.spec.name
     model_id = log_model(store, run_id, selected, outcome)
-    files = checkpoint.read(outcome.checkpoint)
+    version = register_model(name, model_id, selected, outcome)
+    weights = hashlib.sha256(checkpoint.read(outcome.checkpoint)["model.safetensors"]).hexdigest()
     parameters = len(checkpoint.load(outcome.checkpoint).config.parameters())
-    version = register_model(name, model_id, selected, outcome) if register else "unregistered"
-    evidence = judge.evidence_of(
-        outcome, name, version, run_id, hashlib.sha256(files["model.safetensors"]).hexdigest(), parameters
-    )
-    matrix = recompute(evidence, judge.contract_of(outcome.contract), judge.scorer_of(outcome.contract))
-    rates = board.rates(matrix)
+    evidence = judge.evidence_of(outcome, name, version, run_id, weights, parameters)
+    rates = board.rates(recompute(evidence, judge.contract_of(outcome.contract), judge.scorer_of(outcome.contract)))
 
     (outcome.folder / "evidence.json").write_text(evidence.sealed())
     (outcome.folder / "scoreboard.json").write_text(json.dumps(board.rows(rates), indent=1) + "\n")
-    for path in ("evidence.json", "contract.json", "splits.json", "parity.json"):
-        recorder.artifact(outcome.folder / path, "evidence")
-    for path in ("scoreboard.json", "outputs.jsonl", "baselines.json", "hashes.json"):
-        recorder.artifact(outcome.folder / path, "probes")
-    recorder.artifact(outcome.folder / "tokenizer", "tokenizer")
-    recorder.artifact(outcome.folder / "plan.json", "engine")
+    for folder, files in ARTIFACTS.items():
+        for file in files:
+            store.client.log_artifact(run_id, str(outcome.folder / file), folder)
+    store.client.log_artifacts(run_id, str(outcome.folder / "tokenizer"), "tokenizer")
     log_metrics(store, run_id, model_id, outcome, rates)
     log_tables(store, run_id, outcome)
-    log_pictures(recorder, outcome)
+    log_pictures(store, run_id, outcome)
+    set_tags(
+        store, run_id, {"mlflow.note.content": board.note(outcome, rates, label, selected.rung.hypothesis)[:NOTE_LIMIT]}
+    )
+    tag_version(store, name, version, outcome, evidence.digest)
+    complete = len(store.client.get_metric_history(run_id, "loss")) == int(outcome.measures["optimizer_steps"])
     set_tags(
         store,
         run_id,
-        {"mlflow.note.content": board.note(outcome, rates, selected.label, selected.rung.hypothesis)[:7900]},
+        {"logging.complete": str(complete).lower(), "cktrack.version": version, "cktrack.folder": str(outcome.folder)},
     )
-    if register:
-        tag_version(store, name, version, outcome, evidence.digest)
-    return {"model": name, "version": version, "model_id": model_id, "rates": rates, "evidence": evidence.digest}
+    published = {"model": name, "version": version}
+    (outcome.folder / PUBLISHED).write_text(json.dumps(published) + "\n")
+    return published
 
 
 def log_model(store: Store, run_id: str, selected: Selected, outcome: Outcome) -> str:
@@ -151,7 +159,7 @@ def log_tables(store: Store, run_id: str, outcome: Outcome) -> None:
         "failure": [o.failure for o in shown],
         "prompt": [o.case["prompt"] for o in shown],
     }
-    store.client.log_table(run_id, pictures, "probes/cases.json")
+    _table(store, run_id, pictures, "probes/cases.json")
     rows = outcome.outputs
     texts = {
         "case": [o.case["id"] for o in rows],
@@ -164,7 +172,13 @@ def log_tables(store: Store, run_id: str, outcome: Outcome) -> None:
         "family": [o.case["family"] for o in rows],
         **{n: [getattr(o.score, n) for o in rows] for n in ("exact", "renderable", "materialized", "truncated")},
     }
-    store.client.log_table(run_id, texts, "probes/outputs.json")
+    _table(store, run_id, texts, "probes/outputs.json")
+
+
+def _table(store: Store, run_id: str, columns: dict, path: str) -> None:
+    """Log a table unless it is there: MLflow would append the rows a second time."""
+    if path not in {a.path for a in store.client.list_artifacts(run_id, path.partition("/")[0])}:
+        store.client.log_table(run_id, columns, path)
 
 
 def chosen(rows: list[Output]) -> list[Output]:
@@ -193,10 +207,10 @@ def _image(svg: str | None) -> mlflow.Image:
     return mlflow.Image(Image.open(io.BytesIO(_png(svg))).convert("RGB"))
 
 
-def log_pictures(recorder: MlflowRecorder, outcome: Outcome) -> None:
+def log_pictures(store: Store, run_id: str, outcome: Outcome) -> None:
     """SVG and PNG files: every miss with what was expected beside it, and a choice of hits."""
     folder = outcome.folder / "pictures"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for output in chosen(outcome.outputs):
         name = output.case["id"]
         pictures = {"got": output.score.svg}
@@ -208,4 +222,4 @@ def log_pictures(recorder: MlflowRecorder, outcome: Outcome) -> None:
                 (folder / f"{name}.{kind}.png").write_bytes(_png(svg))
             else:
                 (folder / f"{name}.{kind}.txt").write_text(f"{output.score.problem}\n\n{output.raw}\n")
-    recorder.artifact(folder, "pictures")
+    store.client.log_artifacts(run_id, str(folder), "pictures")

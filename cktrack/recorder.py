@@ -16,6 +16,7 @@ from typing import Any
 
 from mlflow.entities import DatasetInput, InputTag, Metric
 from mlflow.exceptions import MlflowException
+from requests import RequestException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -24,6 +25,18 @@ from cktrack.store import Store
 
 BATCH, SECONDS, BACKOFF = 800, 2.0, 20.0
 Event = dict[str, Any]
+
+
+AWAY = (MlflowException, RequestException)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether waiting may help: no connection, or a server that answers 5xx. Any other refusal is a mistake that must be seen."""
+    return (
+        isinstance(error, RequestException)
+        or "API request to" in str(error)
+        or getattr(error, "error_code", "") == "TEMPORARILY_UNAVAILABLE"
+    )
 
 
 def spool_path(run_id: str) -> Path:
@@ -53,6 +66,11 @@ def send(target: Store, run_id: str, event: Event) -> None:
         log(run_id, str(path), event["folder"] or None)
     elif kind == "dataset":
         target.client.log_inputs(run_id, [_dataset(event)])
+    elif kind == "publish":
+        from cktrack.publish import publish
+        from experiments.run import read_outcome
+
+        publish(target, run_id, event["label"], read_outcome(Path(event["folder"])))
     elif kind == "end":
         target.client.set_terminated(run_id, event["status"])
 
@@ -81,7 +99,9 @@ def deliver(target: Store) -> dict[str, int]:
         while events:
             try:
                 send(target, path.stem, events[0])
-            except MlflowException:
+            except AWAY as error:
+                if not is_away(error):
+                    raise
                 break
             events.pop(0)
         if events:
@@ -134,6 +154,11 @@ class MlflowRecorder:
     def dataset(self, path: Path, name: str, context: str, sha256: str) -> None:
         self._emit({"event": "dataset", "path": str(path), "name": name, "context": context, "sha256": sha256})
 
+    def publish(self, label: str, folder: Path) -> None:
+        """Log and register what a finished run left in its folder."""
+        self.flush()
+        self._emit({"event": "publish", "label": label, "folder": str(folder)})
+
     def say(self, message: str) -> None:
         self.console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] {message}", highlight=False)
 
@@ -182,9 +207,9 @@ class MlflowRecorder:
             return
         try:
             send(self.store, self.run_id, event)
-        except MlflowException as error:
-            if "RESOURCE_DOES_NOT_EXIST" in str(error) or "INVALID_PARAMETER" in str(getattr(error, "error_code", "")):
-                raise  # a mistake of ours, which no waiting mends
+        except AWAY as error:
+            if not is_away(error):
+                raise
             self.say(
                 f"[yellow]the tracking server is away; keeping events in {spool_path(self.run_id).name} and going on[/yellow]"
             )
@@ -197,7 +222,7 @@ class MlflowRecorder:
             deliver(self.store)
 
     def close(self) -> bool:
-        """Flush, deliver what is kept, and say whether everything is stored (checked by counting the points of one metric)."""
+        """Flush and deliver what is kept; whether nothing is left."""
         if self.bar is not None:
             self.bar.stop()
             self.bar = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -12,9 +13,9 @@ from rich.console import Console
 
 from cengine import loader
 from cktrack import home
-from cktrack.publish import publish
+from cktrack.publish import PUBLISHED
 from cktrack.recorder import MlflowRecorder
-from cktrack.store import IDENTITY, Store, run
+from cktrack.store import IDENTITY, Store, StoreError, run
 from experiments import ladder
 from experiments.ladder import Selected
 from experiments.run import Options, execute, identity
@@ -29,7 +30,6 @@ class Result:
     version: str
     folder: str
     reused: bool
-    rates: dict
 
 
 def git_commit() -> str:
@@ -57,7 +57,7 @@ def find_equal(store: Store, selected: Selected, options: Options) -> Result | N
         tags = found.data.tags
         if tags.get("logging.complete") == "true" and tags.get("cktrack.version"):
             return Result(
-                found.info.run_id, selected.spec.name, tags["cktrack.version"], tags.get("cktrack.folder", ""), True, {}
+                found.info.run_id, selected.spec.name, tags["cktrack.version"], tags.get("cktrack.folder", ""), True
             )
     return None
 
@@ -81,22 +81,20 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
         "engine.instruction_sets": ",".join(loader.available()),
     }
     with run(store, selected.spec.name, label, tags) as run_id:
-        recorder = MlflowRecorder(store, run_id, console)
+        recorder, folder = MlflowRecorder(store, run_id, console), home.runs() / run_id
         recorder.say(f"run {run_id} in experiment {selected.spec.name}")
         try:
-            outcome = execute(selected, home.runs() / run_id, recorder, options)
+            outcome = execute(selected, folder, recorder, options)
             recorder.params({f"sha256.{k}": v for k, v in outcome.hashes.items()})
-            published = publish(store, recorder, selected, outcome)
+            recorder.publish(label, folder)
         finally:
-            complete = recorder.close()
-        recorder.tags(
-            {
-                "logging.complete": str(complete).lower(),
-                "cktrack.version": published["version"],
-                "cktrack.folder": str(outcome.folder),
-            }
+            recorder.close()
+    if not (folder / PUBLISHED).is_file():
+        raise StoreError(
+            f"{label} is trained and probed in {folder}, but the tracking server is away; nothing is lost, `cktrack deliver` sends it"
         )
-    return Result(run_id, published["model"], published["version"], str(outcome.folder), False, published["rates"])
+    published = json.loads((folder / PUBLISHED).read_text())
+    return Result(run_id, published["model"], published["version"], str(folder), False)
 
 
 def _cpu() -> str:

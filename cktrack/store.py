@@ -193,10 +193,7 @@ def _end(store: Store, run_id: str, status: str) -> None:
             store.client.set_terminated(run_id, status)
             return
         except MlflowException:
-            time.sleep(1 + attempt)
-    print(
-        f"the tracking server is away: run {run_id} ended as {status}, but the server does not know yet (`cktrack deliver` tells it)"
-    )
+            time.sleep(attempt)
     from cktrack.recorder import keep
 
     keep(run_id, {"event": "end", "status": status})

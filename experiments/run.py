@@ -420,3 +420,23 @@ def _write_outcome(outcome: Outcome) -> None:
     _write(outcome.folder / "baselines.json", outcome.baselines)
     _write(outcome.folder / "splits.json", outcome.proof)
     _write(outcome.folder / "hashes.json", outcome.hashes)
+    _write(outcome.folder / "measures.json", outcome.measures)
+
+
+def read_outcome(folder: Path) -> Outcome:
+    """A finished run's outcome from its folder; the raw outputs are scored again."""
+
+    def stored(name: str) -> dict:
+        return json.loads((folder / f"{name}.json").read_text())
+
+    contract = stored("contract")
+    cases = {c["id"]: c for c in contract["cases"]}
+    outputs = []
+    for row in map(json.loads, (folder / "outputs.jsonl").read_text().splitlines()):
+        scored = score(contract, cases[row["id"]], row["raw"], row["stop"])
+        failure = autopsy.classify(contract, cases[row["id"]], row["raw"], scored)
+        outputs.append(Output(cases[row["id"]], row["raw"], row["stop"], row["tokens"], scored, failure))
+    return Outcome(
+        folder, folder / "checkpoint", contract, outputs, stored("baselines"), stored("splits"), stored("parity"), stored("hashes"),
+        stored("measures"),
+    )  # fmt: skip

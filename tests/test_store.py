@@ -172,7 +172,7 @@ def test_events_wait_for_a_server_that_is_away_and_arrive_once_in_order(store, p
 
         def flaky(target, run_id, event):
             if away[0]:
-                raise MlflowException("connection refused")
+                raise MlflowException("API request to http://server failed with exception: connection refused")
             real(target, run_id, event)
 
         monkeypatch.setattr(recording, "send", flaky)
@@ -190,6 +190,17 @@ def test_events_wait_for_a_server_that_is_away_and_arrive_once_in_order(store, p
     assert [m.value for m in sorted(history, key=lambda m: m.step)] == [float(s) for s in range(50)]
     assert store.client.get_run(run_id).data.params == {"p": "1"}
     assert [a.path for a in store.client.list_artifacts(run_id, "folder")] == ["folder/file.txt"]
+
+
+def test_a_mistake_is_not_taken_for_a_server_that_is_away(store):
+    from mlflow.exceptions import MlflowException
+
+    with run(store, "spec", "a", {}) as run_id:
+        recorder = MlflowRecorder(store, run_id)
+        recorder.params({"p": 1})
+        with pytest.raises(MlflowException, match="Changing param values"):
+            recorder.params({"p": 2})
+        assert not recording.spool_path(run_id).exists()
 
 
 def test_a_server_that_cannot_be_reached_is_told_in_one_sentence(place, monkeypatch):
