@@ -1,1 +1,1 @@
-"""See docs/design.md."""
+"""What is learned: scenes, surfaces, families, compiler, ladder, corpus, probes, and the run itself."""

@@ -160,7 +160,7 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     trainer.load(initial(config, seed, spec.model.init, spec.model.init_std))
     _write(folder / "plan.json", trainer.machine.plan.summary())
     recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))
-    measures = _train_stages(selected, trainer, packed, packed_dev, options, seed, recorder)
+    measures, cursors = _train_stages(selected, trainer, packed, packed_dev, options, seed, recorder)
 
     hashes = {
         "contract": contracts.sha256(contract),
@@ -171,7 +171,7 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
         "evaluator": scoring_digest(),
         "identity": identity(selected, options),
     }
-    place = _save(folder, trainer, coder, config, hashes, measures)
+    place = _save(folder, trainer, coder, seed, hashes, measures, cursors)
     hashes["weights"] = checkpoint.weights_digest(trainer.weights())
     outputs = probe(contract, coder, Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool), recorder)
     baselines = baseline.evaluate([split.cut(t) for t in training], contract["cases"])
@@ -275,9 +275,10 @@ def _train_stages(
     options: Options,
     seed: int,
     recorder: Recorder,
-) -> dict[str, float]:
-    """Every stage in turn; optimizer moments carry over, the schedule starts anew. Returns totals and held-out losses."""
+) -> tuple[dict[str, float], dict[str, dict[str, int]]]:
+    """Every stage in turn; optimizer moments carry over, the schedule starts anew. Returns totals, and each stage's step and data cursor."""
     rung, at, tokens, targets = selected.rung, 0, 0, 0
+    cursors: dict[str, dict[str, int]] = {}
     started, training_seconds = time.monotonic(), 0.0
     held = held_out(trainer, dev.windows, dev.text_bytes)
     recorder.metrics({"held_out_bits_per_byte": held["bits_per_byte"]}, 0)
@@ -314,7 +315,7 @@ def _train_stages(
         "stage_seconds": time.monotonic() - started,
         "held_out_bits_per_byte": held["bits_per_byte"],
         "final_loss": step.loss,
-    }
+    }, cursors
 
 
 def _step_metrics(step: Step, tokens: int, rate: float) -> dict[str, float]:
@@ -357,24 +358,25 @@ def _params(
 
 
 def _save(
-    folder: Path, trainer: Trainer, coder: Coder, config: Config, hashes: dict[str, str], measures: dict[str, float]
+    folder: Path,
+    trainer: Trainer,
+    coder: Coder,
+    seed: int,
+    hashes: dict[str, str],
+    measures: dict[str, float],
+    cursors: Mapping[str, Mapping[str, int]],
 ) -> Path:
-    """The finished checkpoint with its tokenizer and contract hash: what is registered, served and promoted."""
+    """The finished checkpoint with its tokenizer: what is registered, served, promoted and continued."""
     state = {
-        "updates": trainer.updates,
-        "hashes": hashes,
+        "step": trainer.updates,
+        "stages": cursors,  # where each stage's data stream stands: the order of an epoch follows from seed, stage and epoch
+        "random": {"generator": "Philox4x32-10", "seed": seed},
         "tokens": measures["processed_tokens"],
-        "random": "Philox4x32-10",
+        "hashes": hashes,
     }
+    files, config = coder.files(trainer.config.ctx), trainer.config
     return checkpoint.save(
-        folder / "checkpoint",
-        config,
-        trainer.weights(),
-        trainer.moments(),
-        state,
-        coder.files(config.ctx),
-        eos=coder.eos,
-        pad=coder.pad,
+        folder / "checkpoint", config, trainer.weights(), trainer.moments(), state, files, eos=coder.eos, pad=coder.pad
     )
 
 

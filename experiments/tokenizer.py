@@ -54,7 +54,9 @@ class Coder:
     def _special(self, token: str) -> int:
         found = self.inner.token_to_id(token)
         if found is None:
-            raise ValueError(f"tokenizer: {token} is not in the vocabulary; expected a tokenizer made by experiments/tokenizer.py")
+            raise ValueError(
+                f"tokenizer: {token} is not in the vocabulary; expected a tokenizer made by experiments/tokenizer.py"
+            )
         return int(found)
 
     @classmethod

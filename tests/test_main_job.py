@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,6 +130,21 @@ def test_the_run_page_holds_what_a_reader_needs(world):
     assert any(p.endswith(".svg") for p in paths) and any(p.endswith(".png") for p in paths)
 
 
+def test_every_name_that_a_run_logs_is_documented(world):
+    text = (ROOT / "docs/run.md").read_text()
+    data = world.store.client.get_run(world.first.run_id).data
+
+    def documented(name):
+        general = re.sub(r"^(pretrain|midtrain)\.", "STAGE.", name)
+        general = re.sub(r"(declared|realised)\..*", r"\1.SURFACE", general)
+        general = re.sub(
+            r"^baseline\..*", "baseline.NAME.SPLIT", re.sub(r"\.(held_out|ood|split\..*|family\..*)$", "", general)
+        )
+        return f"`{general}`" in text
+
+    assert not [n for n in (*data.params, *data.metrics) if not documented(n)]
+
+
 def test_the_logged_model_carries_the_scores_and_serves(world):
     import mlflow
 
@@ -143,6 +159,9 @@ def test_the_logged_model_carries_the_scores_and_serves(world):
 def test_the_checkpoint_is_whole_and_knows_its_hashes(world):
     loaded = checkpoint.load(Path(world.first.folder) / "checkpoint")
     assert loaded.moments is not None and loaded.state["hashes"]["contract"] and "tokenizer.json" in loaded.files
+    steps = {stage: cursor["step"] for stage, cursor in loaded.state["stages"].items()}
+    assert sum(steps.values()) == loaded.state["step"] and set(steps) == {"pretrain", "midtrain"}
+    assert loaded.state["random"] == {"generator": "Philox4x32-10", "seed": 42}
 
 
 def test_an_equal_run_is_reused_and_said_so(world):

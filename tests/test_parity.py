@@ -14,6 +14,7 @@ import pytest
 
 from cengine import loader, oracle, parity, reference
 from cengine.model import Config, initial
+from cengine.train import Trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNG = Config(vocab=512)  # the shape of the ladder's rungs: 3 layers, d 192, ff 384, heads 8/4, ctx 512
@@ -181,3 +182,15 @@ def test_initial_weights_come_from_named_streams():
     assert np.abs(xavier[name]).max() <= np.sqrt(6 / (192 + 384)) and xavier[name].std() == pytest.approx(
         np.sqrt(2 / (192 + 384)), rel=0.02
     )
+
+
+def test_the_longest_context_agrees():
+    """4096 positions, one layer: attention over 43 key tiles and 128 query tiles."""
+    config = Config(vocab=50, layers=1, d_model=16, d_ff=24, heads=2, kv_heads=1, head_dim=8, ctx=4096)
+    weights, batch = parity.sample_weights(config, 3), parity.sample_batch(config, 1, 4096, 3)
+    trainer = Trainer(config, 1, 4096)
+    trainer.load(weights)
+    loss, _ = trainer.accumulate([batch])
+    expected_loss, expected = reference.loss_and_gradients(config, weights, batch.ids, batch.targets, batch.pos)
+    assert loss == pytest.approx(expected_loss, rel=1e-6)
+    assert max(parity.distance(trainer.gradient(n), g) for n, g in expected.items()) <= 1e-5

@@ -1,4 +1,4 @@
-/* Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3; SC11). Counter-based: number i of a
+/* Philox4x32-10, a counter-based random generator (Salmon, Moraes, Dror, Shaw: Parallel random numbers, SC11). Number i of a
    stream is a function of (key, stream, i) alone, so order of use, threads and restarts do not matter. */
 #include "ck.h"
 
