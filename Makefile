@@ -35,8 +35,9 @@ engine: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "cktrack needs Python 3.11 or newer; none was found (set PYTHON=/path/to/python)"; exit 1; }
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "cktrack needs a C compiler; install gcc or clang"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,torch]' || { \
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'installing into .venv (a few minutes the first time)'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,torch]' 2>/dev/null || { \
 		echo "torch's CPU build is not to be had here: parity is proven against float64 NumPy alone, and comparisons with torch say that they did not run"; \
 		$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'; }
 	@touch $@

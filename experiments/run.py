@@ -304,6 +304,7 @@ def _train_stages(
                 held = held_out(trainer, dev.windows, dev.text_bytes)
                 recorder.metrics({"held_out_bits_per_byte": held["bits_per_byte"]}, at)
             before = time.monotonic()
+        cursors[stage] = {"step": steps, **stream.state()}
         recorder.say(
             f"{stage}: {steps} steps, loss {step.loss:.4f}, held out {held['bits_per_byte']:.5f} bits per byte"
         )
