@@ -1,12 +1,15 @@
 """Decoding: many prompts at once against key/value caches, greedy or sampled, stopping at the end token.
 
 A prompt's ids do not depend on the others in the batch, on their order or on the number of threads, and equal those of a full
-forward: the kernels give a row the same bits alone and in company. Sampling draws from (seed, number of the prompt, position).
+forward: the kernels give a row the same bits alone and in company. Sampling draws from (seed, prompt, how many equal prompts came
+before it in the call, position). A decoder may be called from several threads: calls take turns.
 It returns ids; what they spell is the tokenizer's business.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +17,7 @@ import numpy as np
 
 from cengine import random
 from cengine.engine import Machine, Pool, Program
-from cengine.model import Config, decoding_graph, rotary_tables
+from cengine.model import Config, check_shapes, decoding_graph, rotary_tables
 
 CHUNK = 256  # most tokens of one call
 
@@ -32,6 +35,8 @@ class Sampling:
             raise ValueError(
                 f"sampling: temperature={self.temperature}, top_p={self.top_p}; expected temperature >= 0 and 0 < top_p <= 1"
             )
+        if not 0 <= self.seed < 2**64:
+            raise ValueError(f"sampling: got seed {self.seed}; expected 0 to 2^64 - 1")
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,24 @@ class _Row:
     """A prompt in a slot: what is still to be fed, and what came out."""
 
     number: int
+    stream: int  # of the random generator
     pending: list[int]
     fed: int = 0
     out: list[int] = field(default_factory=list)
 
 
-def pick(logits: np.ndarray, sampling: Sampling, number: int, position: int) -> int:
+def streams(prompts: Sequence[Sequence[int]]) -> list[int]:
+    """A random stream for each prompt: named by its ids, and counted where prompts are equal."""
+    seen: Counter[str] = Counter()
+    names = [hashlib.sha256(np.asarray(p, np.int64).tobytes()).hexdigest() for p in prompts]
+    found = []
+    for name in names:
+        found.append(random.stream_of(f"sample/{name}/{seen[name]}"))
+        seen[name] += 1
+    return found
+
+
+def pick(logits: np.ndarray, sampling: Sampling, stream: int, position: int) -> int:
     """The next id from one row of logits [vocab]."""
     if sampling.temperature == 0.0:
         return int(np.argmax(logits))
@@ -63,7 +80,7 @@ def pick(logits: np.ndarray, sampling: Sampling, number: int, position: int) -> 
     mass = np.cumsum(p[order])
     keep = int(np.searchsorted(mass, sampling.top_p * (1.0 - 1e-12))) + 1
     kept = mass[:keep]
-    u = random.uniform(sampling.seed, random.stream_of(f"sample/{number}"), 1, position)[0] * kept[-1]
+    u = random.uniform(sampling.seed, stream, 1, position)[0] * kept[-1]
     return int(order[min(int(np.searchsorted(kept, u, side="right")), keep - 1)])
 
 
@@ -82,6 +99,7 @@ class Decoder:
             raise ValueError(f"decoder: slots={slots}; expected at least 1")
         self.config, self.slots, self.room = config, slots, max(CHUNK, slots)
         self.graph = decoding_graph(config, self.room, slots)
+        check_shapes(config, weights)
         self.machine = Machine(self.graph, [*self.graph.prepare, *self.graph.calls], threads, pool)
         self._programs: dict[int, Program] = {}
         for name in config.parameters():
@@ -95,14 +113,24 @@ class Decoder:
     ) -> np.ndarray:
         """Feed tokens (each to its slot and position, in order within a slot); returns logits [tokens, vocab], a view until the next call."""
         n = len(ids)
-        if not 1 <= n <= self.room:
-            raise ValueError(f"decoder: {n} tokens in one call; expected 1 to {self.room}")
-        if n not in self._programs:
-            self._programs[n] = self.machine.program(self.graph.calls, (n, self.room))
-        self.machine.view("ids")[0, :n] = ids
-        self.machine.view("slot")[:n] = slots
-        self.machine.view("pos")[:n] = positions
-        self.machine.run(self._programs[n], guard)
+        if not (1 <= n <= self.room and len(slots) == len(positions) == n):
+            raise ValueError(
+                f"decoder: {n} ids, {len(slots)} slots, {len(positions)} positions in one call; expected 1 to {self.room} of each"
+            )
+        for what, values, end in (
+            ("id", ids, self.config.vocab),
+            ("slot", slots, self.slots),
+            ("position", positions, self.config.ctx),
+        ):
+            if min(values) < 0 or max(values) >= end:
+                raise ValueError(f"decoder: got {what}s {min(values)}..{max(values)}; expected 0..{end - 1}")
+        with self.machine.lock:
+            if n not in self._programs:
+                self._programs[n] = self.machine.program(self.graph.calls, (n, self.room))
+            self.machine.view("ids")[0, :n] = ids
+            self.machine.view("slot")[:n] = slots
+            self.machine.view("pos")[:n] = positions
+            self.machine.run(self._programs[n], guard)
         return self.machine.view("logits").reshape(-1)[: n * self.config.vocab].reshape(n, self.config.vocab)
 
     def generate(
@@ -118,17 +146,29 @@ class Decoder:
         Raises ValueError for an empty prompt, one with ids outside the vocabulary, or one that does not fit the context.
         """
         self._check(prompts, max_new)
-        waiting = list(enumerate(prompts))[::-1]
+        with self.machine.lock:
+            return self._generate(prompts, max_new, eos, sampling, progress)
+
+    def _generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        max_new: int,
+        eos: int | None,
+        sampling: Sampling,
+        progress: Callable[[int], None] | None,
+    ) -> list[Generation]:
+        waiting = [
+            _Row(i, stream, list(p)) for i, (p, stream) in enumerate(zip(prompts, streams(prompts), strict=True))
+        ][::-1]
         rows: dict[int, _Row] = {}
         done: dict[int, Generation] = {}
         while waiting or rows:
             for slot in range(self.slots):
                 if slot not in rows and waiting:
-                    number, prompt = waiting.pop()
-                    rows[slot] = _Row(number, list(prompt))
+                    rows[slot] = waiting.pop()
             for slot, logits in self._advance(rows):
                 row = rows[slot]
-                token = pick(logits, sampling, row.number, row.fed)
+                token = pick(logits, sampling, row.stream, row.fed)
                 reason = self._end(row, token, max_new, eos)
                 if reason:
                     done[row.number] = Generation(row.out, reason)

@@ -7,8 +7,10 @@ its tensors is named. It knows neither models nor optimizers.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from cengine.ir import Call, Graph
 from cengine.loader import ffi, lib
 from cengine.op import evaluate, functions
 from cengine.ops import OPS
-from cengine.plan import GUARD, Plan, place, verify
+from cengine.plan import GUARD, Plan, Step, place, schedule, verify
 
 NUMPY = {"f": np.float32, "i": np.int32, "d": np.float64}
 GUARD_WORD = np.uint32(0xC0FFEE5A)
@@ -29,30 +31,37 @@ class GuardError(RuntimeError):
 
 
 class Pool:
-    """A persistent set of threads. Results never depend on how many there are."""
+    """A persistent set of threads. Results never depend on how many there are. It runs one program at a time."""
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = loader.thread_count(threads)
         self.handle = lib.ck_pool_new(self.threads)
         if self.handle == ffi.NULL:
             raise OSError(f"threads: could not start {self.threads}; try fewer (CKTRACK_THREADS)")
+        self._lock = threading.Lock()
         weakref.finalize(self, lib.ck_pool_free, self.handle)
+
+    def run(self, records, count: int, nanoseconds=ffi.NULL) -> None:
+        """Run `count` records; other Python threads wait for their turn."""
+        with self._lock:
+            lib.ck_run(self.handle, records, count, nanoseconds)
 
 
 class Program:
-    """A list of calls as C records, bound to one arena."""
+    """Calls as C records, bound to one arena: `records` scheduled in groups, `plain()` one phase after the other."""
 
-    def __init__(self, calls: Sequence[Call], records, owners: list[int]) -> None:
-        self.calls, self.records, self.owners = list(calls), records, owners
+    def __init__(self, calls: Sequence[Call], records, plain) -> None:
+        self.calls, self.records, self.plain = list(calls), records, plain
 
     def __len__(self) -> int:
-        return len(self.owners)
+        return len(self.records)
 
 
 class Machine:
     """One arena with the tensors of a graph, and the pool that computes in it.
 
     `calls` fixes the lifetimes of transient tensors: what is not alive between two of them must not be read by the caller.
+    Whoever feeds tensors, runs and reads results holds `lock` meanwhile: there is one arena.
     """
 
     def __init__(
@@ -66,6 +75,7 @@ class Machine:
         if self.arena == ffi.NULL:
             raise MemoryError(f"arena: could not get {self.plan.bytes / 1e6:.0f} MB; try a smaller batch or context")
         weakref.finalize(self, lib.ck_arena_free, self.arena, self.plan.bytes)
+        self.lock = threading.RLock()
         self.words = np.frombuffer(ffi.buffer(self.arena, self.plan.bytes), np.uint32)
 
     def view(self, name: str) -> np.ndarray:
@@ -78,34 +88,42 @@ class Machine:
     def program(self, calls: Sequence[Call], part: tuple[int, int] = (1, 1)) -> Program:
         """C records of the calls. `part` (n, room) runs them over the first n of the `room` tokens that the graph was built for:
         the sizes that count tokens (T and N) shrink by n/room."""
-        phases = [(i, call, phase) for i, call in enumerate(calls) for phase in call.direction.phases]
-        records = ffi.new("ck_call[]", max(1, len(phases)))
+        used = [
+            replace(c, sizes={k: v * part[0] // part[1] if k in "TN" else v for k, v in c.sizes.items()}) for c in calls
+        ]
+        apart = [[Step(call, phase)] for call in used for phase in call.direction.phases]
+        return Program(used, self._records(schedule(used)), lambda: self._records(apart))
+
+    def _records(self, groups: Sequence[Sequence[Step]]):
+        """One record per phase; the first of a group says how many run as one."""
+        records = ffi.new("ck_call[]", sum(map(len, groups)))
         base = int(ffi.cast("intptr_t", self.arena))
-        for record, (_, call, phase) in zip(records, phases, strict=False):
-            used = {k: v * part[0] // part[1] if k in "TN" else v for k, v in call.sizes.items()}
-            record.function = FUNCTION_INDEX[phase.function]
-            record.tasks = evaluate(phase.tasks, used)
+        steps = ((len(group) if i == 0 else 1, step) for group in groups for i, step in enumerate(group))
+        for record, (together, step) in zip(records, steps, strict=True):
+            call = step.call
+            record.function = FUNCTION_INDEX[step.phase.function]
+            record.tasks, record.blocks, record.together = evaluate(step.phase.tasks, call.sizes), step.blocks, together
             for i, name in enumerate(call.args):
                 record.arg[i] = ffi.cast("void *", base + 4 * self.plan.slots[name].offset)
             for i, letter in enumerate(call.direction.sizes):
-                record.size[i] = used[letter]
+                record.size[i] = call.sizes[letter]
             if call.kind == "bwd":
                 record.size[len(call.direction.sizes)] = call.add
             for i, value in enumerate(call.attrs):
                 record.attr[i] = value
-        return Program(calls, records, [i for i, _, _ in phases])
+        return records
 
     def run(self, program: Program, guard: bool = False) -> None:
         """Run every record in order."""
         if guard:
             self._run_guarded(program)
         else:
-            lib.ck_run(self.pool.handle, program.records, len(program), ffi.NULL)
+            self.pool.run(program.records, len(program))
 
     def profile(self, program: Program) -> dict[str, float]:
         """Run once; seconds by C function."""
         spent = ffi.new("int64_t[]", max(1, len(program)))
-        lib.ck_run(self.pool.handle, program.records, len(program), spent)
+        self.pool.run(program.records, len(program), spent)
         names = list(FUNCTION_INDEX)
         total: dict[str, float] = {}
         for i in range(len(program)):
@@ -124,15 +142,15 @@ class Machine:
 
     def _run_guarded(self, program: Program) -> None:
         """Each call with guard words around every tensor it names; a changed word is an error that names call and tensor."""
-        at = 0
-        for index, call in enumerate(program.calls):
-            count = program.owners.count(index)
+        at, records = 0, program.plain()
+        for call in program.calls:
+            count = len(call.direction.phases)
             guards = self._guards(list(dict.fromkeys(call.args)))
             for _, _, words in guards:
                 words[:] = GUARD_WORD
             inputs = [n for n, a in zip(call.args, call.direction.reads, strict=False) if not a.changed]
             before = {n: self.view(n).tobytes() for n in inputs if n not in call.writes()}
-            lib.ck_run(self.pool.handle, program.records + at, count, ffi.NULL)
+            self.pool.run(records + at, count)
             at += count
             for name, side, words in guards:
                 if (words != GUARD_WORD).any():

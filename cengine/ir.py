@@ -39,6 +39,10 @@ class Ref:
     shape: tuple[int, ...]
 
     def view(self, *shape: int) -> Ref:
+        """At most one size may be -1: it follows from the others."""
+        if -1 in shape:
+            rest = prod(n for n in shape if n != -1)
+            shape = tuple(prod(self.shape) // rest if n == -1 else n for n in shape)
         if prod(shape) != prod(self.shape):
             raise ValueError(
                 f"view of {self.name}: got shape {shape}; expected {prod(self.shape)} elements as in {self.shape}"
@@ -61,6 +65,10 @@ class Call:
     @property
     def direction(self) -> Direction:
         return self.op.directions[self.kind]
+
+    def named(self, roles: tuple[str, ...]) -> tuple[str, ...]:
+        """Tensor names of the given roles."""
+        return tuple(n for n, a in zip(self.args, self.direction.args, strict=True) if a.name in roles)
 
     def reads(self) -> tuple[str, ...]:
         return self.args[: len(self.direction.reads)]
@@ -94,18 +102,22 @@ class Graph:
             raise ValueError(f"op {op_name} ({name}): got inputs {sorted(inputs)}; expected {sorted(expected)}")
         sizes = op.bind({role: ref.shape for role, ref in inputs.items()})
         roles = {role: ref.name for role, ref in inputs.items()}
-        for arg in op.prepared:
-            roles[arg.name] = self.tensor(f"{name}.{arg.name}", arg.shape(sizes), "prepared", arg.dtype).name
+        self._prepare(name, op, "fwd", roles, sizes)
         for i, arg in enumerate(op.outputs):
             roles[arg.name] = self.tensor(
                 name if i == 0 else f"{name}.{arg.name}", arg.shape(sizes), "act", arg.dtype
             ).name
         values = tuple(float((attrs or {})[a]) for a in op.attrs)
-        if op.prepared:
-            self.prepare.append(self._call(name, op, "prepare", roles, sizes, ()))
         self.calls.append(self._call(name, op, "fwd", roles, sizes, values))
         self.bindings[name] = roles
         return Ref(roles[op.outputs[0].name], op.outputs[0].shape(sizes)) if op.outputs else Ref(name, ())
+
+    def _prepare(self, name: str, op: Op, kind: str, roles: dict[str, str], sizes: Mapping[str, int]) -> None:
+        """Declare what the direction `kind` needs prepared, and append the call that makes it."""
+        for arg in op.prepared(kind):
+            roles[arg.name] = self.tensor(f"{name}.{arg.name}", arg.shape(sizes), "prepared", arg.dtype).name
+        if op.prepared(kind):
+            self.prepare.append(self._call(name, op, f"prepare_{kind}", roles, dict(sizes), ()))
 
     def keep(self, name: str) -> None:
         """Give an activation a place of its own, so that the caller may read it after a run."""
@@ -168,7 +180,8 @@ def backward(graph: Graph) -> tuple[list[Call], dict[str, list[str]]]:
             continue
         roles = dict(graph.bindings[call.name])
         direction = call.op.directions["bwd"]
-        known = {a.name for a in call.op.inputs + call.op.outputs}
+        graph._prepare(call.name, call.op, "bwd", roles, call.sizes)
+        known = {a.name for a in call.op.inputs + call.op.outputs + call.op.prepared("bwd")}
         for arg in direction.reads:
             if arg.name not in known:
                 gradient = gradient_name(roles[arg.name[1:]])

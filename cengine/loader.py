@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from functools import cache
 from pathlib import Path
 
 try:
+    from cengine._engine import __file__ as engine_file
     from cengine._engine import ffi, lib
 except ImportError as error:  # pragma: no cover - needs a tree without a built engine
     raise ImportError(
@@ -38,6 +41,12 @@ def current() -> str:
 def fingerprint() -> str:
     """sha256 of the sources the loaded engine was built from."""
     return ffi.string(lib.ck_fingerprint()).decode()
+
+
+@cache
+def binary() -> str:
+    """sha256 of the compiled engine itself: another compiler or other flags give another one."""
+    return hashlib.sha256(Path(engine_file).read_bytes()).hexdigest()
 
 
 def thread_count(threads: int | None = None) -> int:

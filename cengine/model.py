@@ -6,6 +6,7 @@ Parameter names are Hugging Face's for Qwen3ForCausalLM, so a checkpoint needs n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -114,6 +115,18 @@ def initial(config: Config, seed: int, init: str = "normal", std: float = 0.02) 
     return weights
 
 
+def check_shapes(config: Config, weights: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError unless every parameter of the model is there with its shape, and nothing else."""
+    expected = config.parameters()
+    if set(weights) != set(expected):
+        raise ValueError(
+            f"weights: missing {sorted(set(expected) - set(weights))}, unexpected {sorted(set(weights) - set(expected))}"
+        )
+    for name, shape in expected.items():
+        if tuple(weights[name].shape) != shape:
+            raise ValueError(f"weights: {name} has shape {tuple(weights[name].shape)}; expected {shape}")
+
+
 def rotary_tables(config: Config) -> tuple[np.ndarray, np.ndarray]:
     """cos and sin of pos * theta^(-2i/D), float32 [ctx, head_dim/2], computed in float64."""
     half = config.head_dim // 2
@@ -134,33 +147,31 @@ def _decoder(
     """Embedding to logits; `attend(layer, q, k, v)` is the attention, over [B,T,heads,head_dim]."""
     batch, time = ids.shape
     eps = {"eps": config.norm_eps}
-    head = config.head_dim
 
-    def split(x: Ref, heads: int, norm: Ref, name: str) -> Ref:
-        normed = graph.apply("rmsnorm", f"{name}.norm", eps, x=x.view(batch, time * heads, head), w=norm)
-        return graph.apply("rope", f"{name}.rope", x=normed.view(batch, time, heads, head), pos=pos, cos=cos, sin=sin)
+    def norm(x: Ref, w: Ref, name: str) -> Ref:
+        return graph.apply("rmsnorm", name, eps, x=x.view(batch, time, -1, w.shape[0]), w=w)
 
-    def join(a: Ref, b: Ref, name: str) -> Ref:
-        n = a.shape[0] * a.shape[1] * a.shape[2]
-        return graph.apply("add", name, a=a.view(n), b=b.view(n)).view(*a.shape)
+    def split(x: Ref, w: Ref, name: str) -> Ref:
+        return graph.apply("rope", f"{name}.rope", x=norm(x, w, f"{name}.norm"), pos=pos, cos=cos, sin=sin)
 
     x = graph.apply("embedding", "embed", ids=ids, w=weights["model.embed_tokens.weight"])
     for layer in range(config.layers):
         at, name = f"model.layers.{layer}.", f"layer{layer}"
         w = {key.removeprefix(at).removesuffix(".weight"): ref for key, ref in weights.items() if key.startswith(at)}
-        h = graph.apply("rmsnorm", f"{name}.attn_in", eps, x=x, w=w["input_layernorm"])
+        h = norm(x, w["input_layernorm"], f"{name}.attn_in").view(batch, time, config.d_model)
         q, k, v = (graph.apply("linear", f"{name}.{p}", x=h, w=w[f"self_attn.{p}_proj"]) for p in "qkv")
-        q = split(q, config.heads, w["self_attn.q_norm"], f"{name}.q")
-        k = split(k, config.kv_heads, w["self_attn.k_norm"], f"{name}.k")
-        o = attend(f"{name}.attn", q, k, v.view(batch, time, config.kv_heads, head))
-        o = graph.apply("linear", f"{name}.o", x=o.view(batch, time, config.heads * head), w=w["self_attn.o_proj"])
-        x = join(x, o, f"{name}.mid")
-        h = graph.apply("rmsnorm", f"{name}.mlp_in", eps, x=x, w=w["post_attention_layernorm"])
+        q = split(q, w["self_attn.q_norm"], f"{name}.q")
+        k = split(k, w["self_attn.k_norm"], f"{name}.k")
+        o = attend(f"{name}.attn", q, k, v.view(batch, time, config.kv_heads, config.head_dim))
+        o = graph.apply(
+            "linear", f"{name}.o", x=o.view(batch, time, config.heads * config.head_dim), w=w["self_attn.o_proj"]
+        )
+        x = graph.apply("add", f"{name}.mid", a=x, b=o)
+        h = norm(x, w["post_attention_layernorm"], f"{name}.mlp_in").view(batch, time, config.d_model)
         gate, up = (graph.apply("linear", f"{name}.{p}", x=h, w=w[f"mlp.{p}_proj"]) for p in ("gate", "up"))
-        n = batch * time * config.d_ff
-        m = graph.apply("swiglu", f"{name}.act", g=gate.view(n), u=up.view(n)).view(batch, time, config.d_ff)
-        x = join(x, graph.apply("linear", f"{name}.down", x=m, w=w["mlp.down_proj"]), f"{name}.out")
-    x = graph.apply("rmsnorm", "final", eps, x=x, w=weights["model.norm.weight"])
+        m = graph.apply("swiglu", f"{name}.act", g=gate, u=up)
+        x = graph.apply("add", f"{name}.out", a=x, b=graph.apply("linear", f"{name}.down", x=m, w=w["mlp.down_proj"]))
+    x = norm(x, weights["model.norm.weight"], "final").view(batch, time, config.d_model)
     return graph.apply(
         "linear", "logits", x=x, w=weights["model.embed_tokens.weight" if config.tied else "lm_head.weight"]
     )

@@ -8,6 +8,13 @@ A record's text is its signature, for example
 (`T/48*48` is T rounded up to 48). `/i` behind the shape says int32, `/d` float64, nothing float32; `!` behind the name says
 the call changes that input. The backward line lists names only: what it reads (`dy` is the gradient of `y`) and what it adds to.
 
+A phase is one C function and its number of tasks. There are three kinds:
+  rows   ("fwd", "ROWS*...")          task n belongs to block of token rows n / (tasks / ROWS), and reads and writes only those
+                                      rows of anything that another rows phase writes: such phases run block by block, with the
+                                      data still in the cache
+  apart  ("bwd_dw", "...", "dw")      writes the named tensors and nothing else: may run later, beside others of its kind
+  alone  ("bwd", "...")               anything else: begins when all before it is done
+
 Size letters, in the one order in which every kernel receives them:
 B batch rows, T positions, N tokens, S cache slots, L table length, H query heads, G key/value heads, D head size,
 C inputs, O outputs, V vocabulary, K constants, P parameters.
@@ -28,15 +35,19 @@ SIZE_ORDER = "BTNSLHGDCOVKP"
 # Python read the same numbers. Results do not depend on the thread count because only shapes and these decide the order.
 CONSTANTS = {
     "PANEL": 48,  # columns of a packed weight panel and keys of a packed key panel (a multiple of both vector widths' panels)
-    "ROWBLOCK": 64,  # token rows of one linear tile
+    "ROWBLOCK": 64,  # tokens of one block of rows; blocks never cross batch rows
     "COLBLOCK": 192,  # columns of one linear tile (a multiple of PANEL)
-    "CHUNK": 256,  # tokens summed in registers before a weight gradient is touched
-    "QBLOCK": 32,  # queries of one attention tile
+    "GRADBLOCK": 96,  # rows of one tile of a weight gradient
+    "CHUNK": 64,  # tokens summed in registers before a weight gradient is touched
+    "DEPTH": 1024,  # products summed in registers before an output is touched
+    "QBLOCK": 48,  # queries of one attention tile (a multiple of PANEL)
     "KBLOCK": 96,  # keys of one attention tile (a multiple of PANEL)
     "GRAIN": 16384,  # elements of one elementwise task
     "LANES": 64,  # columns of one column-wise reduction task
     "HEADMAX": 256,  # largest head size
 }
+
+ROWS = "(B*(T/ROWBLOCK))"  # the number of blocks of token rows
 
 
 class Size(int):
@@ -55,6 +66,7 @@ class Size(int):
 def evaluate(expression: str, sizes: Mapping[str, int]) -> int:
     """Value of a product/ceiling-division/sum expression over size letters and CONSTANTS."""
     names = {**CONSTANTS, **sizes}
+    expression = expression.replace("ROWS", ROWS)
     pieces = re.findall(r"[A-Z]+|\d+|[*/+()]", expression)
     if "".join(pieces) != expression.replace(" ", ""):
         raise ValueError(f"size expression: got {expression!r}; expected letters, numbers and * / + ( )")
@@ -88,17 +100,22 @@ class Arg:
 
 @dataclass(frozen=True)
 class Phase:
-    """One C function and the number of independent tasks it is split into."""
+    """One C function and the number of independent tasks it is split into; `apart` names what an apart phase writes."""
 
     function: str
     tasks: str
+    apart: tuple[str, ...] = ()
+
+    @property
+    def by_rows(self) -> bool:
+        return self.tasks.startswith("ROWS")
 
 
 @dataclass(frozen=True)
 class Direction:
-    """prepare, forward or backward of an op: the C functions, run in order, share one argument list."""
+    """Forward or backward of an op, or what prepares one of them: the C functions, run in order, share one argument list."""
 
-    kind: str  # "prepare" | "fwd" | "bwd"
+    kind: str  # "prepare_fwd" | "prepare_bwd" | "fwd" | "bwd"
     reads: tuple[Arg, ...]
     writes: tuple[Arg, ...]
     scratch: tuple[Arg, ...]
@@ -126,9 +143,11 @@ class Op:
     name: str
     forward: str
     backward: str = ""
-    phases: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    phases: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     attrs: tuple[str, ...] = ()
-    prepare: str = ""
+    prepare: Mapping[str, str] = field(
+        default_factory=dict
+    )  # "fwd", "bwd": what is made from parameters when they change
     scratch: Mapping[str, str] = field(default_factory=dict)
     reference: Callable[..., tuple] | None = None
     gradient: Callable[..., tuple] | None = None
@@ -141,20 +160,20 @@ class Op:
     def outputs(self) -> tuple[Arg, ...]:
         return _args(self.forward.split("->")[1]) if "->" in self.forward else ()
 
-    @cached_property
-    def prepared(self) -> tuple[Arg, ...]:
-        return _args(self.prepare.split("->")[1]) if self.prepare else ()
+    def prepared(self, kind: str) -> tuple[Arg, ...]:
+        """What the prepare line of `kind` (fwd, bwd) makes."""
+        return _args(self.prepare[kind].split("->")[1]) if kind in self.prepare else ()
 
     @cached_property
     def directions(self) -> dict[str, Direction]:
         found = {}
-        for kind in ("prepare", "fwd", "bwd"):
+        for kind in ("prepare_fwd", "prepare_bwd", "fwd", "bwd"):
             if kind in self.phases:
                 found[kind] = self._direction(kind)
         return found
 
     def argument(self, name: str) -> Arg:
-        for arg in self.inputs + self.outputs + self.prepared:
+        for arg in self.inputs + self.outputs + self.prepared("fwd") + self.prepared("bwd"):
             if arg.name == name:
                 return arg
         raise KeyError(
@@ -173,12 +192,16 @@ class Op:
 
     def _direction(self, kind: str) -> Direction:
         scratch = _args(self.scratch.get(kind, ""))
-        phases = tuple(Phase(f"{self.name}_{suffix}", tasks) for suffix, tasks in self.phases[kind])
-        if kind == "prepare":
-            reads = tuple(self.argument(n) for n in self.prepare.split("->")[0].split())
-            return Direction(kind, reads, self.prepared, scratch, phases, ())
+        phases = tuple(
+            Phase(f"{self.name}_{suffix}", tasks, tuple(" ".join(apart).split()))
+            for suffix, tasks, *apart in self.phases[kind]
+        )
+        if kind.startswith("prepare"):
+            of = kind.removeprefix("prepare_")
+            reads = tuple(self.argument(n) for n in self.prepare[of].split("->")[0].split())
+            return Direction(kind, reads, self.prepared(of), scratch, phases, ())
         if kind == "fwd":
-            return Direction(kind, self.inputs + self.prepared, self.outputs, scratch, phases, self.attrs)
+            return Direction(kind, self.inputs + self.prepared("fwd"), self.outputs, scratch, phases, self.attrs)
         reads, writes = (tuple(self._named(n) for n in side.split()) for side in self.backward.split("->"))
         return Direction(kind, reads, writes, scratch, phases, self.attrs)
 

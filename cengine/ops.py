@@ -37,7 +37,7 @@ def rmsnorm_gradient(dy, x, w, rstd, eps):
     r = rstd[..., None]
     g = dy * w
     dx = r * g - x * r**3 * (g * x).mean(-1, keepdims=True)
-    return dx, (dy * x * r).sum((0, 1))
+    return dx, (dy * x * r).sum((0, 1, 2))
 
 
 def linear(x, w):
@@ -135,19 +135,16 @@ _TABLE = [
         "embedding",
         "ids:B,T/i w:V,C -> y:B,T,C",
         "dy ids -> dw",
-        phases={"fwd": (("fwd", "B*T*C/GRAIN"),), "bwd": (("bwd", "C/LANES"),)},
+        phases={"fwd": (("fwd", "ROWS"),), "bwd": (("bwd", "C/LANES", "dw"),)},
         reference=embedding,
         gradient=embedding_gradient,
     ),
     Op(
         "rmsnorm",
-        "x:B,T,C w:C -> y:B,T,C rstd:B,T",
+        "x:B,T,H,C w:C -> y:B,T,H,C rstd:B,T,H",
         "dy x w rstd -> dx dw",
-        phases={
-            "fwd": (("fwd", "B*(T*C/GRAIN)"),),
-            "bwd": (("bwd", "B*(T*C/GRAIN)"), ("bwd_sum", "C/LANES")),
-        },
-        scratch={"bwd": "part:B,T*C/GRAIN,C"},
+        phases={"fwd": (("fwd", "ROWS"),), "bwd": (("bwd", "ROWS"), ("bwd_dw", "C/LANES", "dw"))},
+        scratch={"bwd": "part:B*(T/ROWBLOCK),C"},
         attrs=("eps",),
         reference=rmsnorm,
         gradient=rmsnorm_gradient,
@@ -155,29 +152,30 @@ _TABLE = [
     Op(
         "linear",
         "x:B,T,C w:O,C -> y:B,T,O",
-        "dy x w -> dx dw",
-        prepare="w -> packed:O/PANEL*PANEL*C",
+        "dy x w turned -> dx dw",
+        prepare={"fwd": "w -> packed:O/PANEL*PANEL*C", "bwd": "w -> turned:C/PANEL*PANEL*O"},
         phases={
-            "prepare": (("pack", "O/PANEL"),),
-            "fwd": (("fwd", "B*T/ROWBLOCK*(O/COLBLOCK)"),),
-            "bwd": (("bwd", "B*T/ROWBLOCK*(C/COLBLOCK) + O/ROWBLOCK*(C/COLBLOCK)"),),
+            "prepare_fwd": (("pack", "O/PANEL", "packed"),),
+            "prepare_bwd": (("turn", "C/PANEL", "turned"),),
+            "fwd": (("fwd", "ROWS*(O/COLBLOCK)"),),
+            "bwd": (("bwd_dx", "ROWS*(C/COLBLOCK)"), ("bwd_dw", "O/GRADBLOCK*(C/COLBLOCK)", "dw")),
         },
         reference=linear,
         gradient=linear_gradient,
     ),
     Op(
         "add",
-        "a:N b:N -> y:N",
+        "a:B,T,C b:B,T,C -> y:B,T,C",
         "dy -> da db",
-        phases={"fwd": (("fwd", "N/GRAIN"),), "bwd": (("bwd", "N/GRAIN"),)},
+        phases={"fwd": (("fwd", "ROWS"),), "bwd": (("bwd", "ROWS"),)},
         reference=add,
         gradient=add_gradient,
     ),
     Op(
         "swiglu",
-        "g:N u:N -> y:N",
+        "g:B,T,C u:B,T,C -> y:B,T,C",
         "dy g u -> dg du",
-        phases={"fwd": (("fwd", "N/GRAIN"),), "bwd": (("bwd", "N/GRAIN"),)},
+        phases={"fwd": (("fwd", "ROWS"),), "bwd": (("bwd", "ROWS"),)},
         reference=swiglu,
         gradient=swiglu_gradient,
     ),
@@ -185,7 +183,7 @@ _TABLE = [
         "rope",
         "x:B,T,H,D pos:B,T/i cos:L,D/2 sin:L,D/2 -> y:B,T,H,D",
         "dy pos cos sin -> dx",
-        phases={"fwd": (("fwd", "B*T*H*D/GRAIN"),), "bwd": (("bwd", "B*T*H*D/GRAIN"),)},
+        phases={"fwd": (("fwd", "ROWS"),), "bwd": (("bwd", "ROWS"),)},
         reference=rope,
         gradient=rope_gradient,
     ),
@@ -193,14 +191,8 @@ _TABLE = [
         "attention",
         "q:B,T,H,D k:B,T,G,D v:B,T,G,D pos:B,T/i -> o:B,T,H,D lse:B,H,T",
         "do q k v o lse pos -> dq dk dv",
-        phases={
-            "fwd": (("pack", "B*G*(T/PANEL)"), ("fwd", "B*H*(T/QBLOCK)")),
-            "bwd": (("bwd_pack", "B*G*(T/PANEL)"), ("bwd", "B*G")),
-        },
-        scratch={
-            "fwd": "kt:B,G,T/PANEL*PANEL*D",
-            "bwd": "kt:B,G,T/PANEL*PANEL*D vt:B,G,T/PANEL*PANEL*D delta:B,H,T",
-        },
+        phases={"fwd": (("fwd", "B*H*(T/QBLOCK)"),), "bwd": (("bwd", "B*H"), ("bwd_kv", "ROWS"))},
+        scratch={"bwd": "dkh:B,H,T,D dvh:B,H,T,D"},
         attrs=("scale",),
         reference=attention,
         gradient=attention_gradient,
@@ -215,21 +207,22 @@ _TABLE = [
         "cross_entropy",
         "logits:B,T,V targets:B,T/i scale:1 -> loss:B,T lse:B,T",
         "logits targets lse scale -> dlogits",
-        phases={"fwd": (("fwd", "B*T*V/GRAIN"),), "bwd": (("bwd", "B*T*V/GRAIN"),)},
+        phases={"fwd": (("fwd", "ROWS"),), "bwd": (("bwd", "ROWS"),)},
         reference=cross_entropy,
         gradient=cross_entropy_gradient,
     ),
-    Op("fill_zero", "x!:P", phases={"fwd": (("fwd", "P/GRAIN"),)}),
+    Op("fill_zero", "x!:P", phases={"fwd": (("fwd", "P/GRAIN", "x"),)}),
+    Op("merge", "x!:P a:P", phases={"fwd": (("fwd", "P/GRAIN", "x"),)}),
     Op(
         "sum_squares",
         "g:P total!:1/d",
-        phases={"fwd": (("fwd", "P/GRAIN"), ("add", "1"))},
+        phases={"fwd": (("fwd", "P/GRAIN", "part"), ("add", "1"))},
         scratch={"fwd": "part:P/GRAIN/d"},
     ),
     Op(
         "adamw",
         "p!:P g:P m!:P v!:P hyper:K total:1/d",
-        phases={"fwd": (("fwd", "P/GRAIN"),)},
+        phases={"fwd": (("fwd", "P/GRAIN", "p m v"),)},
         attrs=("decay",),
     ),
 ]

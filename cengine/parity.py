@@ -1,7 +1,8 @@
 """The parity gate: does the engine, at a rung's own shape, compute what an independent float64 reference computes?
 
-Every gradient tensor of the whole model at training length (packed rows, ignored targets, an odd length too), then ten AdamW
-steps; against the NumPy reference, and against PyTorch where it is installed. A comparison that did not run has the value null
+Every gradient tensor of the whole model over a window of two batches (one row as long as the context, packed rows, ignored targets,
+an odd length too), ten AdamW steps with clipping and decay, and the logits of decoding token by token; against the NumPy reference,
+and gradients and steps against PyTorch where it is installed. A comparison that did not run has the value null
 and says why; it is never counted as passed. A report is cached under the hash of everything it depends on, and marked as cached.
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from cengine import loader, oracle, random, reference
+from cengine.decode import Decoder
 from cengine.model import Config, decays, initial
 from cengine.ops import IGNORED
 from cengine.train import Batch, Optimizer, Schedule, Trainer
@@ -29,12 +32,13 @@ class ParityError(RuntimeError):
 
 
 def sample_batch(config: Config, rows: int, time: int, seed: int) -> Batch:
-    """Random tokens in packed rows of uneven length, three targets in ten ignored."""
+    """Random tokens, three targets in ten ignored; the first row is one whole row, the others are packed from uneven ones."""
     draws = random.uniform(seed, random.stream_of(f"parity/{rows}/{time}"), 4 * rows * time).reshape(4, rows, time)
     ids, targets = ((d * config.vocab).astype(np.int32) for d in draws[:2])
     targets[draws[2] < 0.3] = IGNORED
+    targets[0, -1] = ids[0, 0]  # there is always a target
     starts = draws[3] < 6.0 / time
-    starts[:, 0] = True
+    starts[0], starts[:, 0] = False, True
     at = np.arange(time)
     pos = at - np.maximum.accumulate(np.where(starts, at, 0), 1)
     return Batch(ids, targets, pos.astype(np.int32))
@@ -49,12 +53,12 @@ def sample_weights(config: Config, seed: int) -> dict[str, np.ndarray]:
     return weights
 
 
-def distance(a: np.ndarray, b: np.ndarray) -> float:
-    """||a-b|| / ||b|| in float64; infinite if a is not finite."""
+def distance(a: np.ndarray, b: np.ndarray, floor: float = 1e-300) -> float:
+    """||a-b|| / max(||b||, floor) in float64; infinite if a is not finite."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if not np.isfinite(a).all():
         return float("inf")
-    return float(np.linalg.norm(a - b) / max(float(np.linalg.norm(b)), 1e-300))
+    return float(np.linalg.norm(a - b) / max(float(np.linalg.norm(b)), floor))
 
 
 def _check(name: str, against: str, errors: dict[str, float], what: str) -> dict:
@@ -77,35 +81,58 @@ def _skipped(name: str, against: str, why: str) -> dict:
     return {"check": name, "against": against, "value": None, "bound": BOUND, "status": "skipped", "why": why}
 
 
+Gradients = tuple[float, dict[str, np.ndarray]]
+
+
+def of_window(window: Sequence[Batch], of_batch: Callable[[Batch], Gradients]) -> Gradients:
+    """Mean loss over all valid targets of a window and its gradients, from those of each batch."""
+    total = sum(batch.valid() for batch in window)
+    loss = 0.0
+    sums: dict[str, np.ndarray] = {}
+    for batch in window:
+        part, gradients = of_batch(batch)
+        share = batch.valid() / total
+        loss += part * share
+        sums = {n: sums.get(n, 0.0) + g * share for n, g in gradients.items()}
+    return loss, sums
+
+
 def _gradients(
     config: Config, rows: int, time: int, seed: int, threads: int | None, torch_missing: str | None
 ) -> list[dict]:
-    weights, batch = sample_weights(config, seed), sample_batch(config, rows, time, seed)
+    weights = sample_weights(config, seed)
+    window = [sample_batch(config, rows, time, seed + i) for i in range(2)]
     trainer = Trainer(config, rows, time, threads=threads)
     trainer.load(weights)
-    loss, _ = trainer.accumulate([batch])
-    name, what = f"gradients at {rows}x{time}", "loss and every gradient tensor, ||a-b||/||b||"
+    loss, _ = trainer.accumulate(window)
+    shape = f"{config.layers} layers, {config.heads} heads, 2x{rows}x{time}"
+    name, what = f"gradients at {shape}", "loss and every gradient tensor, ||a-b||/||b||"
 
     def compare(against: str, expected_loss: float, expected: dict[str, np.ndarray]) -> dict:
-        errors = {n: distance(trainer.gradient(n), g) for n, g in expected.items()}
-        return _check(name, against, {"loss": abs(loss - expected_loss) / abs(expected_loss), **errors}, what)
+        floor = 1e-6 * float(np.sqrt(sum(np.square(g).sum() for g in expected.values())))  # a gradient may be 0
+        errors = {n: distance(trainer.gradient(n), g, floor) for n, g in expected.items()}
+        return _check(
+            name, against, {"loss": abs(loss - expected_loss) / max(abs(expected_loss), 1e-6), **errors}, what
+        )
 
-    checks = [
-        compare("float64 NumPy", *reference.loss_and_gradients(config, weights, batch.ids, batch.targets, batch.pos))
-    ]
+    def numpy_gradients(batch: Batch) -> Gradients:
+        return reference.loss_and_gradients(config, weights, batch.ids, batch.targets, batch.pos)
+
+    checks = [compare("float64 NumPy", *of_window(window, numpy_gradients))]
     if torch_missing:
         return [*checks, _skipped(name, "float64 torch", torch_missing)]
-    return [*checks, compare("float64 torch", *oracle.Model(config, weights).gradients(batch))]
+    return [*checks, compare("float64 torch", *of_window(window, lambda b: oracle.Model(config, weights).gradients(b)))]
 
 
 def _updates(
     config: Config, rows: int, time: int, seed: int, threads: int | None, torch_missing: str | None
 ) -> list[dict]:
+    """Steps with a decay and an epsilon that matter (rounding noise in a gradient near 0 would be a whole step), and a clip that bites."""
     weights, settings, schedule = (
         sample_weights(config, seed),
-        Optimizer(),
-        Schedule(2e-3, 400, 40),
-    )  # a rung's first steps
+        Optimizer(eps=1e-6, weight_decay=0.3),
+        Schedule(3e-4, STEPS, 2),
+    )
     windows = [[sample_batch(config, rows, time, seed + 1 + i)] for i in range(STEPS)]
     trainer = Trainer(config, rows, time, settings, threads)
     trainer.load(weights)
@@ -131,6 +158,22 @@ def _updates(
     return [*checks, _check(name, "float64 torch", errors, what)]
 
 
+def _decoding(config: Config, time: int, seed: int, threads: int | None) -> list[dict]:
+    """Two prompts, one fed at once and then token by token, the other token by token from the start."""
+    weights, batch = sample_weights(config, seed), sample_batch(config, 2, time, seed)
+    decoder = Decoder(config, weights, slots=2, threads=threads)
+    first, got = min(time - 1, time // 3 + 1), np.zeros((2, time, config.vocab))
+    for at in range(0, first, decoder.room):
+        part = range(at, min(first, at + decoder.room))
+        got[0, part] = decoder.forward(batch.ids[0, part].tolist(), [0] * len(part), list(part))
+    for at in range(time):
+        fed = [0, 1] if at >= first else [1]
+        got[fed, at] = decoder.forward(batch.ids[fed, at].tolist(), fed, [at] * len(fed))
+    expected = reference.logits(config, weights, batch.ids, np.broadcast_to(np.arange(time), (2, time)))
+    errors = {f"prompt {i}": distance(got[i], expected[i]) for i in range(2)}
+    return [_check(f"decoding {time} tokens", "float64 NumPy", errors, "logits of every token, ||a-b||/||b||")]
+
+
 def run(
     config: Config,
     rows: int = 2,
@@ -139,14 +182,26 @@ def run(
     threads: int | None = None,
     torch: bool = True,
 ) -> dict:
-    """Measure parity at a model's shape. `passed` needs every NumPy comparison to have run and held, and no torch one to have failed."""
+    """Measure parity at a model's shape. `passed` needs every NumPy comparison to have run and held, and no torch one to have failed.
+
+    Contexts beyond 512 tokens are compared in one layer with one key head: the reference stores every score.
+    """
     length = min(config.ctx, time or 512)
     missing = oracle.available() if torch else "not asked for"
-    checks = _gradients(config, rows, length, seed, threads, missing)
-    checks += _gradients(config, rows, max(1, length // 4 - 1) | 1, seed, threads, missing)
-    checks += _updates(config, rows, min(length, 128), seed, threads, missing)
+    jobs: list[Callable[[], list[dict]]] = [
+        lambda: _gradients(config, rows, length, seed, threads, missing),
+        lambda: _gradients(config, rows, max(1, length // 4 - 1) | 1, seed, threads, missing),
+        lambda: _updates(config, rows, min(length, 128), seed, threads, missing),
+        lambda: _decoding(config, min(length, 160), seed, threads),
+    ]
+    if config.ctx > length and time is None:
+        long = replace(config, layers=1, heads=config.heads // config.kv_heads, kv_heads=1)
+        jobs.append(lambda: _gradients(long, 1, config.ctx, seed, threads, missing))
+    checks = [check for job in jobs for check in job()]
     own = [c for c in checks if c["against"] == "float64 NumPy"]
-    passed = len(own) == 3 and all(c["status"] == "pass" for c in own) and all(c["status"] != "fail" for c in checks)
+    passed = (
+        len(own) == len(jobs) and all(c["status"] == "pass" for c in own) and all(c["status"] != "fail" for c in checks)
+    )
     return {
         "passed": passed,
         "cached": False,
@@ -159,15 +214,11 @@ def run(
 
 
 def key(config: Config, torch: bool = True) -> str:
-    """Hash of all that a report depends on: engine, instruction set, shape, reference and this gate itself."""
-    sources = b"".join(
-        (HERE / n).read_bytes()
-        for n in ("reference.py", "parity.py", "oracle.py", "train.py", "model.py", "ir.py", "plan.py", "engine.py")
-    )
-    has_torch = torch and oracle.available() is None
-    what = json.dumps(
-        [config.as_dict(), loader.fingerprint(), loader.current(), has_torch, hashlib.sha256(sources).hexdigest()]
-    )
+    """Hash of all that a report depends on: the compiled engine, its sources and this package, instruction set, shape, NumPy and torch."""
+    sources = b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))
+    judges = [np.__version__, oracle.version() if torch and oracle.available() is None else None]
+    engine = [loader.fingerprint(), loader.binary(), loader.current()]
+    what = json.dumps([config.as_dict(), engine, judges, hashlib.sha256(sources).hexdigest()])
     return hashlib.sha256(what.encode()).hexdigest()
 
 

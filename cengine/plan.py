@@ -1,7 +1,8 @@
 """The memory plan: every tensor gets an offset in one arena, by lifetime, with guard words around it.
 
 Kept tensors (parameters, gradients, moments, inputs, prepared weights) have a place of their own; activations and scratch share
-places when their lifetimes do not meet. `verify` re-checks a finished plan by another route than the one that made it.
+places when their lifetimes do not meet. `schedule` says what runs together, and lifetimes count its groups. `verify` re-checks a
+finished plan by another route than the one that made it.
 Units: offsets and sizes in 4-byte words. This file runs nothing.
 """
 
@@ -13,14 +14,68 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cengine.ir import PERSISTENT, Call, Graph, Tensor
+from cengine.op import Phase, evaluate
 
 ALIGN = 16  # words: 64 bytes
 GUARD = 16  # words of guard before and behind every slot; also the room that vector loads may read past a tensor
 
 
 @dataclass(frozen=True)
+class Step:
+    """One phase of a call."""
+
+    call: Call
+    phase: Phase
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of token rows; 0 if this is no rows phase."""
+        return evaluate("ROWS", self.call.sizes) if self.phase.by_rows else 0
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return self.call.named(self.phase.apart) if self.phase.apart else self.call.writes()
+
+
+def schedule(calls: Sequence[Call]) -> list[list[Step]]:
+    """The phases of the calls in the groups that run as one, in order.
+
+    A group is either rows phases of equal block counts (each block goes through all of them), or apart phases (one pool of
+    tasks), or one phase alone. Apart phases wait until the rows phases before and behind them are together, unless what
+    they write is used or what they read is changed there.
+    """
+    groups: list[list[Step]] = []
+    rows: list[Step] = []
+    apart: list[Step] = []
+
+    def flush() -> None:
+        groups.extend(g for g in (rows.copy(), apart.copy()) if g)
+        rows.clear()
+        apart.clear()
+
+    for step in (Step(call, phase) for call in calls for phase in call.direction.phases):
+        call, writes = step.call, step.writes
+        waiting_writes = {n for s in apart for n in s.writes}
+        waiting_reads = {n for s in apart for n in s.call.reads()}
+        conflict = waiting_writes & set(call.args) or waiting_reads & set(writes)
+        if step.phase.apart:
+            if conflict:
+                flush()
+            apart.append(step)
+        elif step.phase.by_rows:
+            if conflict or (apart and not rows) or (rows and rows[0].blocks != step.blocks):
+                flush()
+            rows.append(step)
+        else:
+            flush()
+            groups.append([step])
+    flush()
+    return groups
+
+
+@dataclass(frozen=True)
 class Slot:
-    """Where a tensor lies: words [offset, offset+words), alive in calls first..last (None: always)."""
+    """Where a tensor lies: words [offset, offset+words), alive in groups first..last (None: always)."""
 
     tensor: Tensor
     offset: int
@@ -70,10 +125,10 @@ def words_of(tensor: Tensor) -> int:
 
 
 def lifetimes(calls: Sequence[Call]) -> dict[str, tuple[int, int]]:
-    """First and last call that touches each tensor."""
+    """First and last group that touches each tensor."""
     spans: dict[str, tuple[int, int]] = {}
-    for index, call in enumerate(calls):
-        for name in call.args:
+    for index, group in enumerate(schedule(calls)):
+        for name in (n for step in group for n in step.call.args):
             spans[name] = (spans.get(name, (index, index))[0], index)
     return spans
 
@@ -110,16 +165,17 @@ def place(graph: Graph, calls: Sequence[Call]) -> Plan:
 
 
 def verify(plan: Plan, calls: Sequence[Call]) -> None:
-    """Raise ValueError if two slots that are alive at the same call overlap, guards included, or leave the arena.
+    """Raise ValueError if two slots that are alive at the same time overlap, guards included, or leave the arena.
 
-    Walks the calls and sorts what is alive at each: shares no code with `place`.
+    Walks the groups and sorts what is alive at each: shares no code with `place`.
     """
     spans = lifetimes(calls)
     kept = [s for s in plan.slots.values() if s.first is None]
-    for index, call in enumerate(calls):
-        missing = [name for name in call.args if name not in plan.slots]
+    for index, group in enumerate(schedule(calls)):
+        where = f"group {index} ({group[0].call.name})"
+        missing = [name for step in group for name in step.call.args if name not in plan.slots]
         if missing:
-            raise ValueError(f"plan: call {call.name} uses {missing}, which have no slot")
+            raise ValueError(f"plan: {where} uses {missing}, which have no slot")
         alive = kept + [
             plan.slots[n]
             for n, (first, last) in spans.items()
@@ -129,7 +185,7 @@ def verify(plan: Plan, calls: Sequence[Call]) -> None:
         for a, b in pairwise(ordered):
             if a.end > b.begin:
                 raise ValueError(
-                    f"plan: {a.tensor.name} [{a.begin},{a.end}) overlaps {b.tensor.name} [{b.begin},{b.end}) at call {index} {call.name}"
+                    f"plan: {a.tensor.name} [{a.begin},{a.end}) overlaps {b.tensor.name} [{b.begin},{b.end}) in {where}"
                 )
         if ordered and (ordered[0].begin < 0 or max(s.end for s in ordered) > plan.words):
-            raise ValueError(f"plan: a slot leaves the arena of {plan.words} words at call {index} {call.name}")
+            raise ValueError(f"plan: a slot leaves the arena of {plan.words} words in {where}")

@@ -41,24 +41,18 @@ def _attend(q, k, v, visible, scale):
     return np.matmul(p, v.transpose(0, 2, 1, 3)).transpose(0, 2, 1, 3), p
 
 
-def loss_and_gradients(
-    config: Config, weights: Arrays, ids: np.ndarray, targets: np.ndarray, pos: np.ndarray, scale: float | None = None
-):
-    """(mean loss in nats over valid targets, gradients by parameter name), all float64.
+def _head(config: Config) -> str:
+    return "model.embed_tokens.weight" if config.tied else "lm_head.weight"
 
-    ids, targets, pos: int [B, T]; negative targets are ignored; pos restarts at 0 with each packed row.
-    scale: weight of one target (default 1 / valid targets).
-    """
-    w = {name: np.asarray(value, np.float64) for name, value in weights.items()}
+
+def _forward(config: Config, w: Arrays, ids: np.ndarray, pos: np.ndarray):
+    """Logits [B,T,V], and what the backward needs again."""
     batch, time = ids.shape
     heads, groups, size, share = config.heads, config.kv_heads, config.head_dim, config.heads // config.kv_heads
     at = np.arange(time)
     row = np.cumsum(pos == 0, 1)  # number of the packed row each token belongs to
     visible = (row[:, :, None] == row[:, None, :]) & (at[None, :, None] >= at[None, None, :])
     angle = pos[:, :, None] * config.rope_theta ** (-np.arange(size // 2) / (size // 2))
-    valid = targets >= 0
-    scale = 1.0 / valid.sum() if scale is None else scale
-
     x = w["model.embed_tokens.weight"][ids]
     kept = []
     for layer in range(config.layers):
@@ -82,8 +76,30 @@ def loss_and_gradients(
         x = x1 + m @ w[p + "mlp.down_proj.weight"].T
         kept.append((x0, h, r0, q0, k0, rq, rk, q, k, vv, prob, o, x1, h2, r1, gate, up, sig, m))
     xf, rf = _norm(x, w["model.norm.weight"], config.norm_eps)
-    head = "model.embed_tokens.weight" if config.tied else "lm_head.weight"
-    logits = xf @ w[head].T
+    logits = xf @ w[_head(config)].T
+    return logits, (x, xf, rf, angle, kept)
+
+
+def logits(config: Config, weights: Arrays, ids: np.ndarray, pos: np.ndarray) -> np.ndarray:
+    """Logits [B,T,V] in float64 of tokens ids [B,T] at positions pos [B,T] (0 begins a packed row)."""
+    return _forward(config, {n: np.asarray(v, np.float64) for n, v in weights.items()}, ids, pos)[0]
+
+
+def loss_and_gradients(
+    config: Config, weights: Arrays, ids: np.ndarray, targets: np.ndarray, pos: np.ndarray, scale: float | None = None
+):
+    """(mean loss in nats over valid targets, gradients by parameter name), all float64.
+
+    ids, targets, pos: int [B, T]; negative targets are ignored; pos restarts at 0 with each packed row.
+    scale: weight of one target (default 1 / valid targets).
+    """
+    w = {name: np.asarray(value, np.float64) for name, value in weights.items()}
+    batch, time = ids.shape
+    heads, groups, size, share = config.heads, config.kv_heads, config.head_dim, config.heads // config.kv_heads
+    valid = targets >= 0
+    scale = 1.0 / valid.sum() if scale is None else scale
+    head = _head(config)
+    logits, (x, xf, rf, angle, kept) = _forward(config, w, ids, pos)
     logits -= logits.max(-1, keepdims=True)
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     picked = np.take_along_axis(log_p, np.where(valid, targets, 0)[..., None], -1)[..., 0]

@@ -10,14 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
 from cengine import random
 from cengine.engine import Machine, Pool
 from cengine.ir import backward
-from cengine.model import Config, decays, rotary_tables, training_graph
+from cengine.model import Config, check_shapes, decays, rotary_tables, training_graph
 from cengine.ops import IGNORED
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,17 @@ class Step:
     valid: int
 
 
+def exclusive(method: Callable[P, R]) -> Callable[P, R]:
+    """A method of an object with a machine: threads take turns, because there is one arena."""
+
+    @wraps(method)
+    def locked(*args: P.args, **kwargs: P.kwargs) -> R:
+        with args[0].machine.lock:  # type: ignore[attr-defined]
+            return method(*args, **kwargs)
+
+    return locked
+
+
 class Trainer:
     """Weights, gradients and moments of a model in one arena, for batches of one shape [rows, time]."""
 
@@ -94,8 +110,10 @@ class Trainer:
         threads: int | None = None,
         pool: Pool | None = None,
     ) -> None:
-        if time > config.ctx:
-            raise ValueError(f"trainer: rows of {time} tokens do not fit ctx={config.ctx}")
+        if rows < 1 or not 1 <= time <= config.ctx:
+            raise ValueError(
+                f"trainer: got {rows} rows of {time} tokens; expected at least 1 row of 1 to ctx={config.ctx} tokens"
+            )
         self.config, self.rows, self.time, self.optimizer = config, rows, time, optimizer or Optimizer()
         graph = training_graph(config, rows, time)
         back, parts = backward(graph)
@@ -104,7 +122,7 @@ class Trainer:
         clear, merge, norm, update = [], [], [], []
         for name, pieces in parts.items():
             clear += [graph.use("fill_zero", f"{p}.clear", x=p) for p in pieces]
-            merge += [graph.use("add", f"{p}.merge", a=pieces[0], b=p, y=pieces[0]) for p in pieces[1:]]
+            merge += [graph.use("merge", f"{p}.merge", x=pieces[0], a=p) for p in pieces[1:]]
             norm.append(graph.use("sum_squares", f"{name}.norm", g=pieces[0], total=total.name))
             shape = config.parameters()[name]
             m, v = (graph.tensor(f"{k}_{name}", shape, "moment").name for k in "mv")
@@ -136,18 +154,13 @@ class Trainer:
     def moments(self) -> dict[str, np.ndarray]:
         return {f"{k}_{name}": self.machine.view(f"{k}_{name}") for name in self.config.parameters() for k in "mv"}
 
+    @exclusive
     def load(
         self, weights: Mapping[str, np.ndarray], moments: Mapping[str, np.ndarray] | None = None, updates: int = 0
     ) -> None:
         """Set the parameters, and the optimizer's state (zero if not given). Every tensor must be there with its shape."""
-        own = self.weights()
-        if set(weights) != set(own):
-            raise ValueError(
-                f"weights: missing {sorted(set(own) - set(weights))}, unexpected {sorted(set(weights) - set(own))}"
-            )
-        for name, view in own.items():
-            if weights[name].shape != view.shape:
-                raise ValueError(f"weights: {name} has shape {weights[name].shape}; expected {view.shape}")
+        check_shapes(self.config, weights)
+        for name, view in self.weights().items():
             view[:] = weights[name]
         for name, view in self.moments().items():
             view[:] = 0.0 if moments is None else moments[name]
@@ -169,15 +182,18 @@ class Trainer:
             raise ValueError(
                 f"batch: token ids must lie in 0..{self.config.vocab - 1}; got {batch.ids.min()}..{max(batch.ids.max(), batch.targets.max())}"
             )
-        if (batch.pos > np.arange(self.time)).any() or batch.pos.min() < 0 or (np.diff(batch.pos, axis=1) > 1).any():
+        follows = batch.pos[:, 1:] == batch.pos[:, :-1] + 1
+        if batch.pos[:, 0].any() or not (follows | (batch.pos[:, 1:] == 0)).all():
             raise ValueError("batch: pos must restart at 0 with each packed row and count up by one")
 
+    @exclusive
     def losses(self, batch: Batch) -> np.ndarray:
         """Forward only: nats per token, float32 [rows, time], 0 where there is no target."""
         self._feed(batch)
         self.machine.run(self._forward, self.guard)
         return self.machine.view("loss").copy()
 
+    @exclusive
     def accumulate(self, window: Sequence[Batch]) -> tuple[float, int]:
         """Gradients of the mean loss of a window (left in the arena); returns (loss in nats per target, valid targets)."""
         valid = sum(batch.valid() for batch in window)
@@ -197,6 +213,7 @@ class Trainer:
         self.machine.run(self._norm, self.guard)
         return total / valid, valid
 
+    @exclusive
     def step(self, window: Sequence[Batch], lr: float) -> Step:
         """One optimizer step. Raises FloatingPointError, with the weights untouched, if the gradient is not finite."""
         loss, valid = self.accumulate(window)

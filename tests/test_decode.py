@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -122,3 +124,38 @@ def test_the_smallest_and_largest_head_decode_what_they_train(head_dim):
     ids = [int(i) for i in np.random.default_rng(4).integers(0, 31, 110)]
     whole = decoder.forward(ids, [0] * 110, range(110), guard=True).copy()
     assert (whole == np.stack([decoder.forward([t], [1], [i])[0].copy() for i, t in enumerate(ids)])).all()
+
+
+def test_threads_that_share_a_decoder_take_turns(weights):
+    decoder = Decoder(CONFIG, weights, slots=3, threads=2)
+    asked = prompts(8)
+    alone = [decoder.generate([p], 20, EOS)[0] for p in asked]
+    with ThreadPoolExecutor(4) as crowd:
+        assert list(crowd.map(lambda p: decoder.generate([p], 20, EOS)[0], asked)) == alone
+
+
+def test_a_sampled_prompt_does_not_depend_on_its_company(weights):
+    decoder, sampling = Decoder(CONFIG, weights, slots=4), Sampling(0.9, 0.95, seed=11)
+    a, b = [1, 2, 3], [4, 5, 6, 7]
+    alone = decoder.generate([b], 25, EOS, sampling)[0]
+    assert decoder.generate([a, b], 25, EOS, sampling)[1] == alone == decoder.generate([b, a], 25, EOS, sampling)[0]
+    twice = decoder.generate([b, b], 25, EOS, sampling)
+    assert twice[0] == alone and twice[1] != alone  # equal prompts draw differently
+
+
+@pytest.mark.parametrize(
+    ("ids", "slots", "positions"),
+    [([83], [0], [0]), ([1], [2], [0]), ([1], [0], [200]), ([-1], [0], [0]), ([1], [0], [0, 1]), ([], [], [])],
+)
+def test_tokens_outside_the_caches_are_refused(ids, slots, positions, weights):
+    with pytest.raises(ValueError, match=r"decoder: .*expected"):
+        Decoder(CONFIG, weights, slots=2).forward(ids, slots, positions)
+
+
+def test_weights_that_are_not_the_models_are_refused(weights):
+    with pytest.raises(ValueError, match=r"model\.norm\.weight has shape \(1,\)"):
+        Decoder(CONFIG, {**weights, "model.norm.weight": np.ones(1, np.float32)}, slots=1)
+    with pytest.raises(ValueError, match="missing"):
+        Decoder(CONFIG, {n: w for n, w in weights.items() if n != "model.norm.weight"}, slots=1)
+    with pytest.raises(ValueError, match=r"seed .* expected 0 to 2\^64"):
+        Sampling(seed=2**64)

@@ -33,11 +33,12 @@ def test_every_gradient_and_ten_steps_agree_at_training_shape(isa):
     report = parity.run(RUNG)
     parity.require(report)
     assert {c["check"] for c in report["checks"]} == {
-        "gradients at 2x512",
-        "gradients at 2x127",
+        "gradients at 3 layers, 8 heads, 2x2x512",
+        "gradients at 3 layers, 8 heads, 2x2x127",
         "10 AdamW steps at 2x128",
+        "decoding 160 tokens",
     }
-    gradients = next(c for c in report["checks"] if c["check"] == "gradients at 2x512")
+    gradients = next(c for c in report["checks"] if c["check"].endswith("2x2x512"))
     assert set(gradients["tensors"]) == {"loss", *RUNG.parameters()}
     assert max(gradients["tensors"].values()) <= 1e-5
 
@@ -79,23 +80,43 @@ def test_torch_is_a_second_opinion_or_says_why_not(monkeypatch):
 MUTANTS = {
     "attention forgets the softmax term": (
         "attention.c",
-        "v_mul(v_mul(p, v_sub(v_loadm(dp + j, all), v_set(delta))), v_set(scale))",
-        "v_mul(v_mul(p, v_loadm(dp + j, all)), v_set(scale))",
+        "v_mul(v_mul(p, v_sub(v_load(dat), own)), v_set(scale))",
+        "v_mul(v_mul(p, v_load(dat)), v_set(scale))",
     ),
     "attention leaks into the earlier packed row": (
         "attention.c",
-        "ck_max(0, t - pos[t] - k0), ck_min(width, t - k0 + 1), width, D, scale",
-        "0, ck_min(width, t - k0 + 1), width, D, scale",
+        "x = v_greater(v_load(a->first + lane), at, other, x);",
+        "",
+    ),
+    "attention forgets keys far back": (
+        "attention.c",
+        "(float)(q0 + r - pos[q0 + r])",
+        "(float)ck_max(q0 + r - pos[q0 + r], q0 + r - 191)",
     ),
     "weight gradients lose the last tokens of a chunk": (
         "linear.c",
         "ck_min(T - t, CK_CHUNK), dyt",
         "ck_min(T - t, CK_CHUNK) - 1, dyt",
     ),
+    "weight gradients forget the batches before": (
+        "linear.c",
+        "int more = (add & 2) != 0;",
+        "int more = 0;",
+    ),
     "norm gain gradients skip a block": (
         "rmsnorm.c",
-        "for (int64_t k = 0; k < blocks; k++) s +=",
-        "for (int64_t k = 1; k < blocks; k++) s +=",
+        "for (int64_t k = 0; k < B",
+        "for (int64_t k = 1; k < B",
+    ),
+    "weight decay is a third too small": (
+        "adamw.c",
+        "lr * hyper[4] * decay",
+        "lr * hyper[4] * decay * 0.7f",
+    ),
+    "the key cache is off by one behind token forty": (
+        "attention_cached.c",
+        "p = pos[task], w",
+        "p = pos[task] - (pos[task] > 40), w",
     ),
 }
 
@@ -124,6 +145,20 @@ def mutant_engine(tmp_path_factory):
         return tree
 
     return build
+
+
+@pytest.mark.parametrize("ctx", [1, 2, 3, 5, 16])
+def test_a_short_context_is_no_fault(ctx, isa):
+    parity.require(
+        parity.run(Config(vocab=300, layers=1, d_model=32, d_ff=48, heads=4, kv_heads=2, head_dim=8, ctx=ctx))
+    )
+
+
+def test_a_long_context_is_compared_at_its_length():
+    config = Config(vocab=40, layers=2, d_model=16, d_ff=24, heads=4, kv_heads=2, head_dim=8, ctx=1100)
+    report = parity.run(config)
+    parity.require(report)
+    assert any(c["check"] == "gradients at 1 layers, 2 heads, 2x1x1100" for c in report["checks"])
 
 
 @pytest.mark.parametrize("name", MUTANTS)
@@ -165,9 +200,11 @@ def test_the_cache_key_changes_with_shape_engine_and_instruction_set(monkeypatch
     keys = {parity.key(TINY), parity.key(RUNG), parity.key(TINY, torch=False)}
     monkeypatch.setattr(loader, "fingerprint", lambda: "another")
     keys.add(parity.key(TINY))
+    monkeypatch.setattr(loader, "binary", lambda: "another")
+    keys.add(parity.key(TINY))
     monkeypatch.setattr(loader, "current", lambda: "another")
     keys.add(parity.key(TINY))
-    assert len(keys) == (5 if oracle.available() is None else 4)
+    assert len(keys) == (6 if oracle.available() is None else 5)
 
 
 def test_initial_weights_come_from_named_streams():

@@ -168,3 +168,18 @@ def test_bad_batches_are_refused():
         trainer.accumulate([Batch(good.ids, good.targets, good.pos + 1)])
     with pytest.raises(ValueError, match=r"expected \(2, 61\)"):
         trainer.accumulate([Batch(good.ids[:1], good.targets[:1], good.pos[:1])])
+
+
+@pytest.mark.parametrize("pos", [[0, 1, 2, 3, 2, 3, 4, 5], [0, 1, 1, 1, 1, 0, 0, 0], [1, 2, 3, 4, 5, 6, 7, 8]])
+def test_positions_that_do_not_restart_at_zero_are_refused(pos):
+    trainer = Trainer(SMALL, 1, 8)
+    trainer.load(initial(SMALL, 1))
+    ids = np.zeros((1, 8), np.int32)
+    with pytest.raises(ValueError, match="pos must restart"):
+        trainer.accumulate([Batch(ids, ids, np.array([pos], np.int32))])
+
+
+@pytest.mark.parametrize("shape", [(0, 8), (1, 0), (1, 10**6)])
+def test_a_batch_without_tokens_or_beyond_the_context_is_refused(shape):
+    with pytest.raises(ValueError, match=r"trainer: got .* expected"):
+        Trainer(SMALL, *shape)

@@ -24,3 +24,11 @@ CK_INLINE ck_range ck_part(int64_t task, int64_t tasks, int64_t n) {
     const int64_t from = ck_min(task * each, n);
     return (ck_range){from, ck_min(from + each, n)};
 }
+
+/* The block of token rows of a task of a rows phase: tokens from..to-1 of all B*T, and which part of the block's work. */
+typedef struct { int64_t from, to, block, part; } ck_rows;
+CK_INLINE ck_rows ck_rows_of(int64_t task, int64_t tasks, int64_t B, int64_t T) {
+    const int64_t row_blocks = ck_ceil(T, CK_ROWBLOCK), each = tasks / (B * row_blocks), block = task / each;
+    const int64_t row = block / row_blocks * T, from = block % row_blocks * CK_ROWBLOCK;
+    return (ck_rows){row + from, row + ck_min(T, from + CK_ROWBLOCK), block, task % each};
+}

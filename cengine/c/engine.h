@@ -3,7 +3,9 @@
 
 typedef struct {
     int32_t function; /* index into the kernel table, in the order of the op table */
+    int32_t together; /* records from here that run as one group; 1 inside a group */
     int64_t tasks;    /* independent pieces; the split depends on shapes alone, never on the number of threads */
+    int64_t blocks;   /* blocks of token rows that the tasks belong to, tasks / blocks each; 0 if they belong to none */
     void *arg[CK_MAX_ARGS];
     int64_t size[CK_MAX_SIZES];
     float attr[CK_MAX_ATTRS];
@@ -19,7 +21,8 @@ const char *ck_instruction_set_name(void);
 ck_pool *ck_pool_new(int threads); /* NULL if a thread cannot be started */
 void ck_pool_free(ck_pool *pool);
 int ck_pool_threads(const ck_pool *pool);
-/* Run the records in order; all tasks of one end before the next begins. nanoseconds[n] is filled if not NULL. */
+/* Run the groups in order; all tasks of one end before the next begins. nanoseconds[n], zeros or NULL, gets the wall time
+   of each group, shared among its records as the calling thread spent it. */
 void ck_run(ck_pool *pool, const ck_call *calls, int64_t n, int64_t *nanoseconds);
 
 void *ck_arena_new(int64_t bytes); /* zeroed, 64-byte aligned, large pages if the system gives them; NULL if it cannot */

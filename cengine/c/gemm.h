@@ -5,6 +5,9 @@
    multiply-adds in the order of k, whatever M is: a row has the same bits alone and in a batch.
    The last vector of B may be read past N (the arena leaves room) but is never stored. */
 
+/* Registers are only used for a tile if its loops vanish. */
+#define CK_UNROLL _Pragma("GCC unroll 16")
+
 typedef struct { /* where B's panels of NV vectors are */
     const float *at;
     int64_t ldb;   /* floats between k and k+1 */
@@ -14,19 +17,20 @@ typedef struct { /* where B's panels of NV vectors are */
 CK_INLINE void gemm_tile(const int mr, const int nv, int64_t K, const float *A, int64_t rs, int64_t ks, const float *B,
                          int64_t ldb, float *C, int64_t ldc, vm last, int add) {
     vf c[MR][NV];
-    for (int i = 0; i < mr; i++)
-        for (int j = 0; j < nv; j++) c[i][j] = v_set(0.0f);
+    CK_UNROLL for (int i = 0; i < mr; i++)
+        CK_UNROLL for (int j = 0; j < nv; j++) c[i][j] = v_set(0.0f);
     for (int64_t k = 0; k < K; k++, A += ks, B += ldb) {
         vf b[NV];
-        for (int j = 0; j < nv; j++) b[j] = v_load(B + j * VW);
-        for (int i = 0; i < mr; i++) {
+        CK_UNROLL for (int j = 0; j < nv; j++) b[j] = v_load(B + j * VW);
+        CK_UNROLL for (int i = 0; i < mr; i++) {
             const vf a = v_set(A[i * rs]);
-            for (int j = 0; j < nv; j++) c[i][j] = v_fma(a, b[j], c[i][j]);
+            CK_UNROLL for (int j = 0; j < nv; j++) c[i][j] = v_fma(a, b[j], c[i][j]);
         }
     }
-    for (int i = 0; i < mr; i++) {
+    CK_UNROLL for (int i = 0; i < mr; i++) {
         float *row = C + i * ldc;
-        for (int j = 0; j < nv - 1; j++) v_store(row + j * VW, add ? v_add(v_load(row + j * VW), c[i][j]) : c[i][j]);
+        CK_UNROLL for (int j = 0; j < nv - 1; j++)
+            v_store(row + j * VW, add ? v_add(v_load(row + j * VW), c[i][j]) : c[i][j]);
         float *end = row + (nv - 1) * VW;
         v_storem(end, last, add ? v_add(v_loadm(end, last), c[i][nv - 1]) : c[i][nv - 1]);
     }
@@ -51,26 +55,28 @@ static const FN(tile) FN(tiles)[MR][NV] = {
 #endif
 };
 
-/* One block of C; `add` adds to what is there. */
+/* One block of C; `add` adds to what is there. Beyond DEPTH products the sum is taken in pieces, each added to C. */
 CK_INLINE void gemm(int64_t M, int64_t N, int64_t K, const float *A, int64_t rs, int64_t ks, ck_columns b, float *C,
                     int64_t ldc, int add) {
-    for (int64_t n = 0, p = 0; n < N; n += NV * VW, p++) {
-        const int64_t width = ck_min(N - n, NV * VW);
-        const int nv = (int)ck_ceil(width, VW);
-        const vm last = v_first(width - (nv - 1) * VW);
-        for (int64_t m = 0; m < M; m += MR) {
-            const int mr = (int)ck_min(M - m, MR);
-            FN(tiles)[mr - 1][nv - 1](K, A + m * rs, rs, ks, b.at + p * b.panel, b.ldb, C + m * ldc + n, ldc, last, add);
+    for (int64_t k = 0; k < K; k += CK_DEPTH, add = 1)
+        for (int64_t n = 0, p = 0; n < N; n += NV * VW, p++) {
+            const int64_t width = ck_min(N - n, NV * VW);
+            const int nv = (int)ck_ceil(width, VW);
+            const vm last = v_first(width - (nv - 1) * VW);
+            for (int64_t m = 0; m < M; m += MR) {
+                const int mr = (int)ck_min(M - m, MR);
+                FN(tiles)[mr - 1][nv - 1](ck_min(K - k, CK_DEPTH), A + m * rs + k * ks, rs, ks, b.at + p * b.panel + k * b.ldb,
+                                          b.ldb, C + m * ldc + n, ldc, last, add);
+            }
         }
-    }
 }
 
-CK_INLINE ck_columns ck_rows_of(const float *at, int64_t ld) { return (ck_columns){at, ld, NV * VW}; }      /* B as it lies */
-CK_INLINE ck_columns ck_panels_of(const float *at, int64_t K) { return (ck_columns){at, NV * VW, K * NV * VW}; } /* packed */
+CK_INLINE ck_columns ck_in_place(const float *at, int64_t ld) { return (ck_columns){at, ld, NV * VW}; }      /* B as it lies */
+CK_INLINE ck_columns ck_panels(const float *at, int64_t K) { return (ck_columns){at, NV * VW, K * NV * VW}; } /* packed */
 
-/* Pack columns [first, first+NV*VW) of B = M^T, that is rows of M[rows, K] with row stride ld, into [K][NV*VW]; missing rows are 0. */
-CK_INLINE void gemm_pack_rows(const float *M, int64_t ld, int64_t first, int64_t rows, int64_t K, float *out) {
-    const int64_t width = ck_min(rows - first, NV * VW);
-    for (int64_t k = 0; k < K; k++)
-        for (int64_t j = 0; j < NV * VW; j++) out[k * NV * VW + j] = j < width ? M[(first + j) * ld + k] : 0.0f;
+/* out[K][NV*VW] = the transpose of rows first.. of M[rows, K], ld floats apart; rows that are not there are 0. */
+CK_INLINE void gemm_pack(const float *M, int64_t ld, int64_t first, int64_t rows, int64_t K, float *out) {
+    for (int v = 0; v < NV; v++)
+        for (int64_t k = 0; k < K; k += VW)
+            v_transpose(M + (first + v * VW) * ld + k, ld, rows - first - v * VW, K - k, out + k * NV * VW + v * VW, NV * VW, VW);
 }

@@ -96,22 +96,48 @@ static void barrier(ck_pool *p) {
     }
 }
 
+static void one_task(const ck_call *c, int64_t task, int64_t *spent) {
+    const int64_t before = spent ? now() : 0;
+    ck_table[c->function](task, c);
+    if (spent) *spent += now() - before;
+}
+
+static int by_rows(const ck_call *c) { return c->blocks && c->together > 1; }
+
+/* One item of a group: a block of rows through all its records, or one task of one of them. */
+static void item(const ck_call *c, int64_t number, int64_t *spent) {
+    if (by_rows(c)) {
+        for (int j = 0; j < c->together; j++) {
+            const int64_t each = c[j].tasks / c[j].blocks;
+            for (int64_t k = 0; k < each; k++) one_task(c + j, number * each + k, spent ? spent + j : NULL);
+        }
+    } else {
+        int j = 0;
+        while (number >= c[j].tasks) number -= c[j++].tasks;
+        one_task(c + j, number, spent ? spent + j : NULL);
+    }
+}
+
 static void walk(ck_pool *p, int main_thread) {
-    const ck_call *calls = p->calls; /* copies: after the last barrier the caller may set up the next list */
+    const ck_call *calls = p->calls; /* after its last barrier a thread reads no record: the caller may set up the next list */
     const int64_t n = p->n;
-    int64_t *nanoseconds = main_thread ? p->nanoseconds : NULL;
-    int64_t before = nanoseconds ? now() : 0;
-    for (int64_t i = 0; i < n; i++) {
+    int64_t *nanoseconds = main_thread ? p->nanoseconds : NULL, before = now();
+    for (int64_t i = 0, together; i < n; i += together) {
         const ck_call *c = calls + i;
+        together = c->together;
+        int64_t items = by_rows(c) ? c->blocks : 0, *spent = nanoseconds ? nanoseconds + i : NULL;
+        if (!items) for (int j = 0; j < c->together; j++) items += c[j].tasks;
         for (;;) {
-            const int64_t task = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-            if (task >= c->tasks) break;
-            ck_table[c->function](task, c);
+            const int64_t number = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+            if (number >= items) break;
+            item(c, number, spent);
         }
         barrier(p);
-        if (nanoseconds) {
+        if (spent) { /* the wall time of the group, in the proportions of this thread's own */
             const int64_t after = now();
-            nanoseconds[i] += after - before;
+            double sum = 1.0;
+            for (int j = 0; j < c->together; j++) sum += (double)spent[j];
+            for (int j = 0; j < c->together; j++) spent[j] = (int64_t)((double)(after - before) * (double)spent[j] / sum);
             before = after;
         }
     }

@@ -30,6 +30,25 @@ CK_INLINE float v_top(vf x) { return _mm512_reduce_max_ps(x); }
 CK_INLINE vf v_round(vf x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 CK_INLINE vf v_scale2(vf x, vf n) { return _mm512_scalef_ps(x, n); } /* x * 2^n */
 
+CK_INLINE vf v_greater(vf a, vf b, vf yes, vf no) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), no, yes); }
+CK_INLINE int v_any_greater(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0; }
+CK_INLINE void v_turn(vf *r) { /* 16 x 16 in registers */
+    vf t[16];
+    for (int i = 0; i < 16; i += 2) t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]), t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    for (int i = 0; i < 16; i += 4) {
+        r[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(t[i]), _mm512_castps_pd(t[i + 2])));
+        r[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(t[i]), _mm512_castps_pd(t[i + 2])));
+        r[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(t[i + 1]), _mm512_castps_pd(t[i + 3])));
+        r[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(t[i + 1]), _mm512_castps_pd(t[i + 3])));
+    }
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88), t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88), t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 8; i++)
+        r[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88), r[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd);
+}
+
 #elif defined(CK_AVX2)
 #include <immintrin.h>
 #define VW 8
@@ -75,16 +94,29 @@ CK_INLINE vf v_scale2(vf x, vf n) { /* two steps, so that results below 2^-126 k
     const vf b = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
     return _mm256_mul_ps(_mm256_mul_ps(x, a), b);
 }
+CK_INLINE vf v_greater(vf a, vf b, vf yes, vf no) { return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
+CK_INLINE int v_any_greater(vf a, vf b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0; }
+CK_INLINE void v_turn(vf *r) { /* 8 x 8 in registers */
+    vf t[8];
+    for (int i = 0; i < 8; i += 2) t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]), t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    for (int i = 0; i < 8; i += 4) {
+        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44), r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44), r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) t[i] = r[i], t[i + 4] = r[i + 4];
+    for (int i = 0; i < 4; i++)
+        r[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20), r[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
+}
 
 #else
 #define CK_NAIVE 1
 #endif
 
 #ifndef CK_NAIVE
-/* e^x, relative error below 2 units in the last place on [-87, 88]; 0 below, +inf above; e^0 is exactly 1.
-   Range reduction by ln 2 in two parts, then the degree-6 polynomial of Cephes expf. */
+/* e^x, relative error below 2 units in the last place on [-87, 88]; e^-87 below (denormal numbers are slow), +inf above; e^0 is
+   exactly 1. Range reduction by ln 2 in two parts, then the degree-6 polynomial of Cephes expf. */
 CK_INLINE vf v_exp(vf x) {
-    x = v_min(v_max(x, v_set(-104.0f)), v_set(89.0f));
+    x = v_min(v_max(x, v_set(-87.0f)), v_set(89.0f));
     const vf n = v_round(v_mul(x, v_set(1.44269504088896341f)));
     vf r = v_fnma(n, v_set(0.693359375f), x);
     r = v_fnma(n, v_set(-2.12194440e-4f), r);
@@ -95,6 +127,15 @@ CK_INLINE vf v_exp(vf x) {
     p = v_fma(p, r, v_set(1.6666665459e-1f));
     p = v_fma(p, r, v_set(5.0000001201e-1f));
     return v_scale2(v_add(v_fma(v_mul(r, r), p, r), v_set(1.0f)), n);
+}
+
+/* out[cols, ldo] = in[rows, ld]^T for up to VW x VW elements; columns of out from `rows` up to `fill` become 0. */
+CK_INLINE void v_transpose(const float *in, int64_t ld, int64_t rows, int64_t cols, float *out, int64_t ldo, int64_t fill) {
+    vf r[VW];
+    const vm m = v_first(cols), f = v_first(fill);
+    for (int64_t i = 0; i < VW; i++) r[i] = i < rows ? v_loadm(in + i * ld, m) : v_set(0.0f);
+    v_turn(r);
+    for (int64_t i = 0; i < VW && i < cols; i++) v_storem(out + i * ldo, f, r[i]);
 }
 #include "gemm.h"
 #endif

@@ -5,7 +5,7 @@
 static void FN(cross_entropy_fwd)(int64_t task, int64_t tasks, const float *logits, const int32_t *targets, const float *scale,
                                   float *loss, float *lse, int64_t B, int64_t T, int64_t V) {
     (void)scale;
-    const ck_range r = ck_part(task, tasks, B * T);
+    const ck_rows r = ck_rows_of(task, tasks, B, T);
     for (int64_t t = r.from; t < r.to; t++) {
         const float *l = logits + t * V;
 #ifdef CK_NAIVE
@@ -30,7 +30,7 @@ static void FN(cross_entropy_fwd)(int64_t task, int64_t tasks, const float *logi
 static void FN(cross_entropy_bwd)(int64_t task, int64_t tasks, const float *logits, const int32_t *targets, const float *lse,
                                   const float *scale, float *dlogits, int64_t B, int64_t T, int64_t V, int64_t add) {
     (void)add; /* the logits have one reader */
-    const ck_range r = ck_part(task, tasks, B * T);
+    const ck_rows r = ck_rows_of(task, tasks, B, T);
     for (int64_t t = r.from; t < r.to; t++) {
         const float *l = logits + t * V;
         float *d = dlogits + t * V;

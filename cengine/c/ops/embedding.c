@@ -3,7 +3,7 @@
 static void FN(embedding_fwd)(int64_t task, int64_t tasks, const int32_t *ids, const float *w, float *y, int64_t B, int64_t T,
                               int64_t C, int64_t V) {
     (void)V;
-    const ck_range r = ck_part(task, tasks, B * T);
+    const ck_rows r = ck_rows_of(task, tasks, B, T);
     for (int64_t t = r.from; t < r.to; t++) memcpy(y + t * C, w + ids[t] * C, (size_t)C * sizeof *y);
 }
 
