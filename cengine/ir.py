@@ -175,6 +175,7 @@ def backward(graph: Graph) -> tuple[list[Call], dict[str, list[str]]]:
     """
     calls: list[Call] = []
     parts: dict[str, list[str]] = {}
+    of: dict[str, str] = {}  # activation -> its gradient
     for call in reversed(graph.calls):
         if not call.op.backward:
             continue
@@ -184,12 +185,11 @@ def backward(graph: Graph) -> tuple[list[Call], dict[str, list[str]]]:
         known = {a.name for a in call.op.inputs + call.op.outputs + call.op.prepared("bwd")}
         for arg in direction.reads:
             if arg.name not in known:
-                gradient = gradient_name(roles[arg.name[1:]])
-                if gradient not in graph.tensors:
+                if roles[arg.name[1:]] not in of:
                     raise ValueError(
                         f"backward: nothing gives a gradient to {roles[arg.name[1:]]!r}, the output of {call.name}"
                     )
-                roles[arg.name] = gradient
+                roles[arg.name] = of[roles[arg.name[1:]]]
         add = 0
         for bit, arg in enumerate(direction.writes):
             target = graph.tensors[roles[arg.name[1:]]]
@@ -199,10 +199,18 @@ def backward(graph: Graph) -> tuple[list[Call], dict[str, list[str]]]:
                 name = name if not pieces else f"{name}.{call.name}"
                 pieces.append(graph.tensor(name, target.shape, "grad").name)
                 add |= 1 << bit
-            elif name in graph.tensors:
+            elif target.name in of:
+                name = of[target.name]
                 add |= 1 << bit
             else:
-                graph.tensor(name, target.shape, "act")
+                of[target.name] = graph.tensor(name, target.shape, "act").name
             roles[arg.name] = name
+        for role, source in call.op.same.items():
+            target_name = roles[role[1:]]
+            if target_name in of:
+                raise ValueError(
+                    f"backward: {call.name} must be the last that uses {target_name!r}, whose gradient it passes on"
+                )
+            of[target_name] = roles[source]  # later calls add to it: what reads it before is done by then
         calls.append(graph._call(call.name, call.op, "bwd", roles, dict(call.sizes), call.attrs, add))
     return calls, parts

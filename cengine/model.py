@@ -149,29 +149,27 @@ def _decoder(
     eps = {"eps": config.norm_eps}
 
     def norm(x: Ref, w: Ref, name: str) -> Ref:
-        return graph.apply("rmsnorm", name, eps, x=x.view(batch, time, -1, w.shape[0]), w=w)
+        return graph.apply("rmsnorm", name, eps, x=x, w=w)
 
-    def split(x: Ref, w: Ref, name: str) -> Ref:
-        return graph.apply("rope", f"{name}.rope", x=norm(x, w, f"{name}.norm"), pos=pos, cos=cos, sin=sin)
+    def turn(x: Ref, w: Ref, name: str) -> Ref:
+        heads = x.view(batch, time, -1, config.head_dim)
+        return graph.apply("norm_rope", name, eps, x=heads, w=w, pos=pos, cos=cos, sin=sin)
 
     x = graph.apply("embedding", "embed", ids=ids, w=weights["model.embed_tokens.weight"])
     for layer in range(config.layers):
         at, name = f"model.layers.{layer}.", f"layer{layer}"
         w = {key.removeprefix(at).removesuffix(".weight"): ref for key, ref in weights.items() if key.startswith(at)}
-        h = norm(x, w["input_layernorm"], f"{name}.attn_in").view(batch, time, config.d_model)
+        h = norm(x, w["input_layernorm"], f"{name}.attn_in")
         q, k, v = (graph.apply("linear", f"{name}.{p}", x=h, w=w[f"self_attn.{p}_proj"]) for p in "qkv")
-        q = split(q, w["self_attn.q_norm"], f"{name}.q")
-        k = split(k, w["self_attn.k_norm"], f"{name}.k")
+        q, k = turn(q, w["self_attn.q_norm"], f"{name}.q.rope"), turn(k, w["self_attn.k_norm"], f"{name}.k.rope")
         o = attend(f"{name}.attn", q, k, v.view(batch, time, config.kv_heads, config.head_dim))
-        o = graph.apply(
-            "linear", f"{name}.o", x=o.view(batch, time, config.heads * config.head_dim), w=w["self_attn.o_proj"]
-        )
-        x = graph.apply("add", f"{name}.mid", a=x, b=o)
-        h = norm(x, w["post_attention_layernorm"], f"{name}.mlp_in").view(batch, time, config.d_model)
+        o = o.view(batch, time, config.heads * config.head_dim)
+        x = graph.apply("linear_add", f"{name}.mid", x=o, w=w["self_attn.o_proj"], r=x)
+        h = norm(x, w["post_attention_layernorm"], f"{name}.mlp_in")
         gate, up = (graph.apply("linear", f"{name}.{p}", x=h, w=w[f"mlp.{p}_proj"]) for p in ("gate", "up"))
         m = graph.apply("swiglu", f"{name}.act", g=gate, u=up)
-        x = graph.apply("add", f"{name}.out", a=x, b=graph.apply("linear", f"{name}.down", x=m, w=w["mlp.down_proj"]))
-    x = norm(x, weights["model.norm.weight"], "final").view(batch, time, config.d_model)
+        x = graph.apply("linear_add", f"{name}.out", x=m, w=w["mlp.down_proj"], r=x)
+    x = norm(x, weights["model.norm.weight"], "final")
     return graph.apply(
         "linear", "logits", x=x, w=weights["model.embed_tokens.weight" if config.tied else "lm_head.weight"]
     )

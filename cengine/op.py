@@ -8,7 +8,7 @@ A record's text is its signature, for example
 (`T/48*48` is T rounded up to 48). `/i` behind the shape says int32, `/d` float64, nothing float32; `!` behind the name says
 the call changes that input. The backward line lists names only: what it reads (`dy` is the gradient of `y`) and what it adds to.
 
-A phase is one C function and its number of tasks. There are three kinds:
+A phase is one C function (its name behind the op's; `=name` is a function of another op) and its number of tasks. There are three kinds:
   rows   ("fwd", "ROWS*...")          task n belongs to block of token rows n / (tasks / ROWS), and reads and writes only those
                                       rows of anything that another rows phase writes: such phases run block by block, with the
                                       data still in the cache
@@ -148,6 +148,7 @@ class Op:
     prepare: Mapping[str, str] = field(
         default_factory=dict
     )  # "fwd", "bwd": what is made from parameters when they change
+    same: Mapping[str, str] = field(default_factory=dict)  # a gradient that is another one, unchanged: {"dr": "dy"}
     scratch: Mapping[str, str] = field(default_factory=dict)
     reference: Callable[..., tuple] | None = None
     gradient: Callable[..., tuple] | None = None
@@ -193,7 +194,9 @@ class Op:
     def _direction(self, kind: str) -> Direction:
         scratch = _args(self.scratch.get(kind, ""))
         phases = tuple(
-            Phase(f"{self.name}_{suffix}", tasks, tuple(" ".join(apart).split()))
+            Phase(
+                suffix[1:] if suffix.startswith("=") else f"{self.name}_{suffix}", tasks, tuple(" ".join(apart).split())
+            )
             for suffix, tasks, *apart in self.phases[kind]
         )
         if kind.startswith("prepare"):
@@ -231,8 +234,11 @@ class Op:
 
 
 def functions(ops: Mapping[str, Op]) -> Iterator[tuple[Op, Direction, Phase]]:
-    """Every C function of a table in the fixed order that numbers it."""
+    """Every C function of a table once, in the fixed order that numbers it."""
+    seen: set[str] = set()
     for name in sorted(ops):
         for direction in ops[name].directions.values():
             for phase in direction.phases:
-                yield ops[name], direction, phase
+                if phase.function not in seen:
+                    seen.add(phase.function)
+                    yield ops[name], direction, phase

@@ -33,11 +33,11 @@ def rmsnorm(x, w, eps):
     return w * x * rstd[..., None], rstd
 
 
-def rmsnorm_gradient(dy, x, w, rstd, eps):
+def rmsnorm_gradient(dy, x, w, rstd):
     r = rstd[..., None]
     g = dy * w
     dx = r * g - x * r**3 * (g * x).mean(-1, keepdims=True)
-    return dx, (dy * x * r).sum((0, 1, 2))
+    return dx, (dy * x * r).reshape(-1, w.size).sum(0)
 
 
 def linear(x, w):
@@ -48,12 +48,8 @@ def linear_gradient(dy, x, w):
     return dy @ w, np.einsum("bto,btc->oc", dy, x)
 
 
-def add(a, b):
-    return (a + b,)
-
-
-def add_gradient(dy):
-    return dy, dy
+def linear_add(x, w, r):
+    return (r + x @ w.T,)
 
 
 def swiglu(g, u):
@@ -70,12 +66,14 @@ def _turn(x, cos, sin):
     return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
 
 
-def rope(x, pos, cos, sin):
-    return (_turn(x, cos[pos][:, :, None], sin[pos][:, :, None]),)
+def norm_rope(x, w, pos, cos, sin, eps):
+    n, rstd = rmsnorm(x, w, eps)
+    return _turn(n, cos[pos][:, :, None], sin[pos][:, :, None]), rstd
 
 
-def rope_gradient(dy, pos, cos, sin):
-    return (_turn(dy, cos[pos][:, :, None], -sin[pos][:, :, None]),)
+def norm_rope_gradient(dy, x, w, pos, cos, sin, rstd):
+    dx, dw = rmsnorm_gradient(_turn(dy, cos[pos][:, :, None], -sin[pos][:, :, None]), x, w, rstd)
+    return dx, dw
 
 
 def _causal(pos):
@@ -141,7 +139,7 @@ _TABLE = [
     ),
     Op(
         "rmsnorm",
-        "x:B,T,H,C w:C -> y:B,T,H,C rstd:B,T,H",
+        "x:B,T,C w:C -> y:B,T,C rstd:B,T",
         "dy x w rstd -> dx dw",
         phases={"fwd": (("fwd", "ROWS"),), "bwd": (("bwd", "ROWS"), ("bwd_dw", "C/LANES", "dw"))},
         scratch={"bwd": "part:B*(T/ROWBLOCK),C"},
@@ -164,12 +162,19 @@ _TABLE = [
         gradient=linear_gradient,
     ),
     Op(
-        "add",
-        "a:B,T,C b:B,T,C -> y:B,T,C",
-        "dy -> da db",
-        phases={"fwd": (("fwd", "ROWS"),), "bwd": (("bwd", "ROWS"),)},
-        reference=add,
-        gradient=add_gradient,
+        "linear_add",
+        "x:B,T,C w:O,C r:B,T,O -> y:B,T,O",
+        "dy x w turned -> dx dw",
+        same={"dr": "dy"},
+        prepare={"fwd": "w -> packed:O/PANEL*PANEL*C", "bwd": "w -> turned:C/PANEL*PANEL*O"},
+        phases={
+            "prepare_fwd": (("=linear_pack", "O/PANEL", "packed"),),
+            "prepare_bwd": (("=linear_turn", "C/PANEL", "turned"),),
+            "fwd": (("fwd", "ROWS*(O/COLBLOCK)"),),
+            "bwd": (("=linear_bwd_dx", "ROWS*(C/COLBLOCK)"), ("=linear_bwd_dw", "O/GRADBLOCK*(C/COLBLOCK)", "dw")),
+        },
+        reference=linear_add,
+        gradient=linear_gradient,
     ),
     Op(
         "swiglu",
@@ -180,12 +185,14 @@ _TABLE = [
         gradient=swiglu_gradient,
     ),
     Op(
-        "rope",
-        "x:B,T,H,D pos:B,T/i cos:L,D/2 sin:L,D/2 -> y:B,T,H,D",
-        "dy pos cos sin -> dx",
-        phases={"fwd": (("fwd", "ROWS"),), "bwd": (("bwd", "ROWS"),)},
-        reference=rope,
-        gradient=rope_gradient,
+        "norm_rope",
+        "x:B,T,H,D w:D pos:B,T/i cos:L,D/2 sin:L,D/2 -> y:B,T,H,D rstd:B,T,H",
+        "dy x w pos cos sin rstd -> dx dw",
+        phases={"fwd": (("fwd", "ROWS"),), "bwd": (("bwd", "ROWS"), ("bwd_dw", "D/LANES", "dw"))},
+        scratch={"bwd": "part:B*(T/ROWBLOCK),D"},
+        attrs=("eps",),
+        reference=norm_rope,
+        gradient=norm_rope_gradient,
     ),
     Op(
         "attention",

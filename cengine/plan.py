@@ -12,11 +12,15 @@ import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 
 from cengine.ir import PERSISTENT, Call, Graph, Tensor
 from cengine.op import Phase, evaluate
 
 ALIGN = 16  # words: 64 bytes
+CACHE = (
+    640 * 1024
+)  # bytes of packed weights that the rows phases of a group may read: a part of a core's second-level cache
 GUARD = 16  # words of guard before and behind every slot; also the room that vector loads may read past a tensor
 
 
@@ -33,6 +37,12 @@ class Step:
         return evaluate("ROWS", self.call.sizes) if self.phase.by_rows else 0
 
     @property
+    def weight_bytes(self) -> int:
+        prepared = {a.name for a in self.call.op.prepared(self.call.kind)}
+        args = [a for a in self.call.direction.reads if a.name in prepared] if self.phase.by_rows else []
+        return 4 * sum(prod(a.shape(self.call.sizes)) for a in args)
+
+    @property
     def writes(self) -> tuple[str, ...]:
         return self.call.named(self.phase.apart) if self.phase.apart else self.call.writes()
 
@@ -40,7 +50,8 @@ class Step:
 def schedule(calls: Sequence[Call]) -> list[list[Step]]:
     """The phases of the calls in the groups that run as one, in order.
 
-    A group is either rows phases of equal block counts (each block goes through all of them), or apart phases (one pool of
+    A group is either rows phases of equal block counts (each block goes through all of them, as many as can keep their weights in the
+    cache), or apart phases (one pool of
     tasks), or one phase alone. Apart phases wait until the rows phases before and behind them are together, unless what
     they write is used or what they read is changed there.
     """
@@ -58,12 +69,13 @@ def schedule(calls: Sequence[Call]) -> list[list[Step]]:
         waiting_writes = {n for s in apart for n in s.writes}
         waiting_reads = {n for s in apart for n in s.call.reads()}
         conflict = waiting_writes & set(call.args) or waiting_reads & set(writes)
+        full = rows and sum(s.weight_bytes for s in rows) + step.weight_bytes > CACHE
         if step.phase.apart:
             if conflict:
                 flush()
             apart.append(step)
         elif step.phase.by_rows:
-            if conflict or (apart and not rows) or (rows and rows[0].blocks != step.blocks):
+            if conflict or full or (apart and not rows) or (rows and rows[0].blocks != step.blocks):
                 flush()
             rows.append(step)
         else:

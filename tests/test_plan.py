@@ -39,8 +39,8 @@ def test_transient_tensors_share_memory():
 def test_an_overlap_of_live_tensors_is_found():
     _, calls, plan = planned()
     moved = dict(plan.slots)
-    victim, other = moved["layer0.act"], moved["layer0.down"]
-    moved["layer0.down"] = dataclasses.replace(other, offset=victim.offset + 4)
+    victim, other = moved["layer0.act"], moved["layer0.gate"]
+    moved["layer0.gate"] = dataclasses.replace(other, offset=victim.offset + 4)
     with pytest.raises(ValueError, match="overlaps"):
         verify(dataclasses.replace(plan, slots=moved), calls)
 
@@ -51,7 +51,7 @@ def test_a_slot_outside_the_arena_is_found():
         verify(dataclasses.replace(plan, words=plan.words // 2), calls)
 
 
-@pytest.mark.parametrize(("op", "size"), [("linear", "O"), ("add", "C"), ("swiglu", "C"), ("rmsnorm", "C")])
+@pytest.mark.parametrize(("op", "size"), [("linear", "O"), ("swiglu", "C"), ("rmsnorm", "C"), ("norm_rope", "D")])
 def test_a_kernel_that_writes_past_its_tensor_is_named(op, size):
     """Planted: the call record claims one size too many, so the kernel runs over the end of its output."""
     graph, calls, _ = planned()

@@ -158,9 +158,9 @@ static void FN(attention_fwd)(int64_t task, int64_t tasks, const float *q, const
     for (int64_t i = 0; i < D * CK_QBLOCK; i++) lanes[i] *= scale, acc[i] = 0.0f;
     for (int64_t k0 = a.begin; k0 < q0 + rows; k0 += CK_KBLOCK) {
         const int64_t keys = ck_min(CK_KBLOCK, q0 + rows - k0);
-        gemm(keys, CK_QBLOCK, D, k + kv + k0 * G * D, G * D, 1, ck_panels(lanes, D), s, CK_QBLOCK, 0);
+        gemm(keys, CK_QBLOCK, D, k + kv + k0 * G * D, G * D, 1, ck_panels(lanes, D), s, CK_QBLOCK, NULL);
         FN(online_softmax)(&a, s, k0, keys, acc, D);
-        gemm(D, CK_QBLOCK, keys, v + kv + k0 * G * D, 1, G * D, ck_in_place(s, CK_QBLOCK), acc, CK_QBLOCK, 1);
+        gemm(D, CK_QBLOCK, keys, v + kv + k0 * G * D, 1, G * D, ck_in_place(s, CK_QBLOCK), acc, CK_QBLOCK, acc);
     }
     for (int64_t lane = 0; lane < CK_QBLOCK; lane += VW) {
         const vf inverse = v_div(v_set(1.0f), v_load(a.sum + lane));
@@ -213,12 +213,12 @@ static void FN(attention_bwd)(int64_t task, int64_t tasks, const float *dout, co
         for (int64_t r = 0; r < CK_QBLOCK; r++) a.top[r] = r < rows ? lse[task * T + q0 + r] : 0.0f;
         for (int64_t k0 = a.begin; k0 < q0 + rows; k0 += CK_KBLOCK) {
             const int64_t keys = ck_min(CK_KBLOCK, q0 + rows - k0), kv = ((b * T + k0) * G + g) * D;
-            gemm(keys, CK_QBLOCK, D, k + kv, G * D, 1, ck_panels(ql, D), s, CK_QBLOCK, 0);
-            gemm(keys, CK_QBLOCK, D, v + kv, G * D, 1, ck_panels(dol, D), dp, CK_QBLOCK, 0);
+            gemm(keys, CK_QBLOCK, D, k + kv, G * D, 1, ck_panels(ql, D), s, CK_QBLOCK, NULL);
+            gemm(keys, CK_QBLOCK, D, v + kv, G * D, 1, ck_panels(dol, D), dp, CK_QBLOCK, NULL);
             FN(softmax_back)(&a, s, dp, k0, keys, delta, scale);
-            gemm(D, CK_QBLOCK, keys, k + kv, 1, G * D, ck_in_place(dp, CK_QBLOCK), dql, CK_QBLOCK, 1);
-            gemm(keys, D, rows, s, CK_QBLOCK, 1, ck_in_place(dout + at, H * D), dvt + k0 * D, D, 1);
-            gemm(keys, D, rows, dp, CK_QBLOCK, 1, ck_in_place(q + at, H * D), dkt + k0 * D, D, 1);
+            gemm(D, CK_QBLOCK, keys, k + kv, 1, G * D, ck_in_place(dp, CK_QBLOCK), dql, CK_QBLOCK, dql);
+            gemm(keys, D, rows, s, CK_QBLOCK, 1, ck_in_place(dout + at, H * D), dvt + k0 * D, D, dvt + k0 * D);
+            gemm(keys, D, rows, dp, CK_QBLOCK, 1, ck_in_place(q + at, H * D), dkt + k0 * D, D, dkt + k0 * D);
         }
         FN(from_lanes)(dql, rows, D, dq + at, H * D, add & 1);
     }

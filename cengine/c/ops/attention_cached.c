@@ -80,9 +80,9 @@ static void FN(attention_cached_fwd)(int64_t task, int64_t tasks, const float *q
         FN(attend_begin)(&a, rows, D);
         for (int64_t k0 = 0; k0 < end; k0 += CK_KBLOCK) {
             const int64_t width = ck_min(CK_KBLOCK, end - k0);
-            gemm(rows, width, D, q + first + h * D, D, 1, ck_panels(keys + k0 * D, D), a.s, CK_KBLOCK, 0);
+            gemm(rows, width, D, q + first + h * D, D, 1, ck_panels(keys + k0 * D, D), a.s, CK_KBLOCK, NULL);
             for (int64_t r = 0; r < rows; r++) FN(attend_softmax)(&a, r, 0, width, width, D, scale);
-            gemm(rows, D, width, a.s, CK_KBLOCK, 1, ck_in_place(values + k0 * G * D, G * D), a.acc, D, 1);
+            gemm(rows, D, width, a.s, CK_KBLOCK, 1, ck_in_place(values + k0 * G * D, G * D), a.acc, D, a.acc);
         }
         for (int64_t r = 0; r < rows; r++) FN(attend_end)(&a, r, D, o + first + (h + r) * D);
     }

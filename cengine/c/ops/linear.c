@@ -70,7 +70,7 @@ static void FN(linear_fwd)(int64_t task, int64_t tasks, const float *x, const fl
     (void)w;
     const ck_rows r = ck_rows_of(task, tasks, B, T);
     const int64_t o = r.part * CK_COLBLOCK;
-    gemm(r.to - r.from, ck_min(O - o, CK_COLBLOCK), C, x + r.from * C, C, 1, ck_panels(packed + o * C, C), y + r.from * O + o, O, 0);
+    gemm(r.to - r.from, ck_min(O - o, CK_COLBLOCK), C, x + r.from * C, C, 1, ck_panels(packed + o * C, C), y + r.from * O + o, O, NULL);
 }
 
 static void FN(linear_bwd_dx)(int64_t task, int64_t tasks, const float *dy, const float *x, const float *w, const float *turned,
@@ -79,7 +79,7 @@ static void FN(linear_bwd_dx)(int64_t task, int64_t tasks, const float *dy, cons
     const ck_rows r = ck_rows_of(task, tasks, B, T);
     const int64_t c = r.part * CK_COLBLOCK;
     gemm(r.to - r.from, ck_min(C - c, CK_COLBLOCK), O, dy + r.from * O, O, 1, ck_panels(turned + c * O, O), dx + r.from * C + c, C,
-         add & 1);
+         add & 1 ? dx + r.from * C + c : NULL);
 }
 
 static void FN(linear_bwd_dw)(int64_t task, int64_t tasks, const float *dy, const float *x, const float *w, const float *turned,
@@ -91,7 +91,7 @@ static void FN(linear_bwd_dw)(int64_t task, int64_t tasks, const float *dy, cons
     for (int64_t b = 0; b < B; b++)
         for (int64_t t = 0; t < T; t += CK_CHUNK, more = 1) {
             const float *xt = x + (b * T + t) * C + c, *dyt = dy + (b * T + t) * O + o;
-            gemm(rows, width, ck_min(T - t, CK_CHUNK), dyt, 1, O, ck_in_place(xt, C), dw + o * C + c, C, more);
+            gemm(rows, width, ck_min(T - t, CK_CHUNK), dyt, 1, O, ck_in_place(xt, C), dw + o * C + c, C, more ? dw + o * C + c : NULL);
         }
 }
 

@@ -1,4 +1,4 @@
-/* y[B,T,H,C] = w[C] * x * rstd, rstd[B,T,H] = 1 / sqrt(mean(x^2) + eps); H is 1 except where each head has its norm.
+/* y[B,T,C] = w[C] * x * rstd, rstd[B,T] = 1 / sqrt(mean(x^2) + eps).
    dx = rstd * (dy*w) - x * rstd^3 * mean(dy*w*x);  dw = sum over tokens of dy * x * rstd.
    The sum for dw is taken per block of token rows into part[blocks,C]; a second phase adds the blocks in order. Blocks never
    cross batch rows, so a batch and its accumulated parts give the same bits. */
@@ -6,9 +6,9 @@
 #ifdef CK_NAIVE
 
 static void FN(rmsnorm_fwd)(int64_t task, int64_t tasks, const float *x, const float *w, float *y, float *rstd, int64_t B,
-                            int64_t T, int64_t H, int64_t C, float eps) {
+                            int64_t T, int64_t C, float eps) {
     const ck_rows r = ck_rows_of(task, tasks, B, T);
-    for (int64_t t = r.from * H; t < r.to * H; t++) {
+    for (int64_t t = r.from; t < r.to; t++) {
         float squares = 0.0f;
         for (int64_t i = 0; i < C; i++) squares += x[t * C + i] * x[t * C + i];
         rstd[t] = 1.0f / sqrtf(squares / (float)C + eps);
@@ -17,12 +17,12 @@ static void FN(rmsnorm_fwd)(int64_t task, int64_t tasks, const float *x, const f
 }
 
 static void FN(rmsnorm_bwd)(int64_t task, int64_t tasks, const float *dy, const float *x, const float *w, const float *rstd,
-                            float *dx, float *dw, float *part, int64_t B, int64_t T, int64_t H, int64_t C, int64_t add, float eps) {
+                            float *dx, float *dw, float *part, int64_t B, int64_t T, int64_t C, int64_t add, float eps) {
     (void)dw, (void)eps;
     const ck_rows r = ck_rows_of(task, tasks, B, T);
     float *sum = part + task * C;
     memset(sum, 0, (size_t)C * sizeof *sum);
-    for (int64_t t = r.from * H; t < r.to * H; t++) {
+    for (int64_t t = r.from; t < r.to; t++) {
         const float *xt = x + t * C, *dyt = dy + t * C, s = rstd[t];
         float *dxt = dx + t * C, dot = 0.0f;
         for (int64_t i = 0; i < C; i++) dot += dyt[i] * xt[i] * w[i];
@@ -37,9 +37,9 @@ static void FN(rmsnorm_bwd)(int64_t task, int64_t tasks, const float *dy, const 
 #else
 
 static void FN(rmsnorm_fwd)(int64_t task, int64_t tasks, const float *x, const float *w, float *y, float *rstd, int64_t B,
-                            int64_t T, int64_t H, int64_t C, float eps) {
+                            int64_t T, int64_t C, float eps) {
     const ck_rows r = ck_rows_of(task, tasks, B, T);
-    for (int64_t t = r.from * H; t < r.to * H; t++) {
+    for (int64_t t = r.from; t < r.to; t++) {
         const float *xt = x + t * C;
         vf squares = v_set(0.0f);
         for (int64_t i = 0; i < C; i += VW) {
@@ -56,12 +56,12 @@ static void FN(rmsnorm_fwd)(int64_t task, int64_t tasks, const float *x, const f
 }
 
 static void FN(rmsnorm_bwd)(int64_t task, int64_t tasks, const float *dy, const float *x, const float *w, const float *rstd,
-                            float *dx, float *dw, float *part, int64_t B, int64_t T, int64_t H, int64_t C, int64_t add, float eps) {
+                            float *dx, float *dw, float *part, int64_t B, int64_t T, int64_t C, int64_t add, float eps) {
     (void)dw, (void)eps;
     const ck_rows r = ck_rows_of(task, tasks, B, T);
     float *sum = part + task * C;
     memset(sum, 0, (size_t)C * sizeof *sum);
-    for (int64_t t = r.from * H; t < r.to * H; t++) {
+    for (int64_t t = r.from; t < r.to; t++) {
         const float *xt = x + t * C, *dyt = dy + t * C, s = rstd[t];
         float *dxt = dx + t * C;
         vf dot = v_set(0.0f);
@@ -83,8 +83,8 @@ static void FN(rmsnorm_bwd)(int64_t task, int64_t tasks, const float *dy, const 
 #endif
 
 static void FN(rmsnorm_bwd_dw)(int64_t task, int64_t tasks, const float *dy, const float *x, const float *w, const float *rstd,
-                               float *dx, float *dw, float *part, int64_t B, int64_t T, int64_t H, int64_t C, int64_t add, float eps) {
-    (void)dy, (void)x, (void)w, (void)rstd, (void)dx, (void)eps, (void)H;
+                               float *dx, float *dw, float *part, int64_t B, int64_t T, int64_t C, int64_t add, float eps) {
+    (void)dy, (void)x, (void)w, (void)rstd, (void)dx, (void)eps;
     const ck_range c = ck_part(task, tasks, C);
     for (int64_t i = c.from; i < c.to; i++)
         if (!(add & 2)) dw[i] = 0.0f;
