@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cengine.model import Config
 from experiments import case, document, families, prompt, surfaces
@@ -33,6 +33,13 @@ class LadderError(ValueError):
 
 class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in (int, float):
+            raise ValueError(f"got {value}, expected a number")
+        return value
 
 
 class Shape(Record):
@@ -73,7 +80,7 @@ class Targets(Record):
 
     kind: Literal["cases", "forms"]
     pairs: Literal["taught", "bundle"] = "taught"
-    backgrounds: tuple[str, ...] = ("none",)
+    backgrounds: tuple[str, ...] = Field(default=("none",), min_length=1)
     counts: int = Field(default=1, ge=1)
     never: int = Field(default=0, ge=0)
     per_item: int = Field(..., ge=1)

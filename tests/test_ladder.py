@@ -64,6 +64,8 @@ def test_every_rung_says_why_it_exists_and_its_gates_are_known(label):
         (lambda d: rung(d)["budget"]["pretrain"].update(lr=float("inf")), r"pretrain\.lr: got inf, expected a finite"),
         (lambda d: d["model"].update(rope_theta=float("nan")), r"model\.rope_theta: got nan, expected a finite"),
         (lambda d: rung(d).update(optimizer={"beta1": -3}), r"optimizer\.beta1: got -3, expected greater"),
+        (lambda d: rung(d).update(rows=True), r"rungs\.r17\.rows: got True, expected a number"),
+        (lambda d: d["targets"].update(backgrounds=[]), r"targets\.backgrounds"),
         (lambda d: rung(d).update(seed=-1), r"rungs\.r17\.seed: got -1"),
         (lambda d: rung(d)["mixture"].pop("midtrain"), "each stage of"),
         (lambda d: rung(d)["mixture"]["pretrain"].update(tags=0), "at least 1"),
