@@ -1,4 +1,4 @@
-# Two commands do everything on a fresh machine with Python 3.11+ and a C compiler:
+# Two commands do everything on a fresh machine with Python 3.11+ and a C compiler.
 #   make rung     the main job: train, prove, log and promote a rung (RUNG=spec12/r17)
 #   make test     all tests
 # and  make ui (MLflow on what was logged), make lint, make bench, make clean.
@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: rung test ui lint bench clean install engine cairo
 
@@ -32,14 +33,20 @@ install: cairo $(VENV)/.installed engine
 engine: $(VENV)/.installed
 	@$(BIN)/python -m cengine.build
 
+# The environment is make's own: one without a working pip is what a failed installation left, and is made anew.
+# Torch comes last and alone, so that its absence costs nothing else and nothing else is taken for its absence.
 $(VENV)/.installed: pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "cktrack needs Python 3.11 or newer; none was found (set PYTHON=/path/to/python)"; exit 1; }
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "cktrack needs a C compiler; install gcc or clang"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); \
+		echo "cktrack needs Python's venv with pip; install it (python3-venv on Debian, Ubuntu) or set PYTHON=/path/to/python"; exit 1; }
 	@echo 'installing into .venv (a few minutes the first time)'
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,torch]' 2>/dev/null || { \
-		echo "torch's CPU build is not to be had here: parity is proven against float64 NumPy alone, and comparisons with torch say that they did not run"; \
-		$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'; }
+	@$(PIP) install -e '.[test]' >$(VENV)/pip.log 2>&1 || { tail -n 15 $(VENV)/pip.log; \
+		echo "cktrack could not be installed; pip's last lines are above, all of them in $(VENV)/pip.log"; exit 1; }
+	@$(BIN)/python -c 'import tomllib; extra = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+		print(*extra["torch"], sep="\n")' >$(VENV)/torch.txt
+	@$(PIP) install -r $(VENV)/torch.txt >$(VENV)/torch.log 2>&1 || { tail -n 3 $(VENV)/torch.log; \
+		echo "torch's CPU build is not to be had here: parity is proven against float64 NumPy alone, and comparisons with torch say that they did not run"; }
 	@touch $@
 
 # The one system library: cairo, which draws PNG. Installed when that is allowed, otherwise one line says what to do.

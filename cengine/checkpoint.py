@@ -13,15 +13,20 @@ A checkpoint is written beside its place, fsynced and renamed: a kill leaves the
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import glob
 import hashlib
 import json
 import os
+import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
@@ -29,6 +34,18 @@ from cengine import loader
 from cengine.model import Config
 
 MANIFEST = "manifest.json"
+REQUIRED = ("config.json", "model.safetensors", "state.json")
+AGAIN = "restore the folder from a copy, or save the checkpoint again"
+SIZES = {  # of Config -> of config.json; whole numbers
+    "vocab": "vocab_size",
+    "layers": "num_hidden_layers",
+    "d_model": "hidden_size",
+    "d_ff": "intermediate_size",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "head_dim": "head_dim",
+    "ctx": "max_position_embeddings",
+}
 
 
 class CheckpointError(ValueError):
@@ -51,14 +68,7 @@ def hf_config(config: Config, bos: int | None, eos: int | None, pad: int | None)
     return {
         "architectures": ["Qwen3ForCausalLM"],
         "model_type": "qwen3",
-        "vocab_size": config.vocab,
-        "hidden_size": config.d_model,
-        "intermediate_size": config.d_ff,
-        "num_hidden_layers": config.layers,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.kv_heads,
-        "head_dim": config.head_dim,
-        "max_position_embeddings": config.ctx,
+        **{theirs: getattr(config, ours) for ours, theirs in SIZES.items()},
         "rms_norm_eps": config.norm_eps,
         "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
         "rope_theta": config.rope_theta,
@@ -81,25 +91,77 @@ def hf_config(config: Config, bos: int | None, eos: int | None, pad: int | None)
     }
 
 
-def config_from_hf(data: Mapping) -> Config:
-    """The engine's Config from a Qwen3 config.json; refuses what the engine does not compute."""
-    if data.get("model_type") != "qwen3" or data.get("attention_bias") or data.get("hidden_act", "silu") != "silu":
+def config_from_hf(data: Mapping, where: str = "config.json") -> Config:
+    """The engine's Config from a Qwen3 config.json. Raises CheckpointError with every key that the engine does not compute, or that
+    is missing or no number; `where` names the file.
+    """
+    thetas = _thetas(data)
+    faults = [*_unsupported(data), *_unreadable(data)]
+    if len(thetas) > 1:
+        faults.append(f"rope_theta: got {' and '.join(map(str, sorted(thetas)))}, expected one value")
+    if faults:
         raise CheckpointError(
-            f"config.json: model_type {data.get('model_type')!r}; expected qwen3 with silu and no attention bias"
+            f"{where}: {'; '.join(faults)}; the engine computes Qwen3 with plain rotary embedding, full attention and no biases"
         )
-    return Config(
-        vocab=data["vocab_size"],
-        layers=data["num_hidden_layers"],
-        d_model=data["hidden_size"],
-        d_ff=data["intermediate_size"],
-        heads=data["num_attention_heads"],
-        kv_heads=data["num_key_value_heads"],
-        head_dim=data["head_dim"],
-        ctx=data["max_position_embeddings"],
-        rope_theta=data["rope_theta"],
-        norm_eps=data["rms_norm_eps"],
-        tied=data["tie_word_embeddings"],
-    )
+    sizes = {ours: data[theirs] for ours, theirs in SIZES.items()}
+    try:
+        return Config(**sizes, rope_theta=thetas.pop(), norm_eps=data["rms_norm_eps"], tied=data["tie_word_embeddings"])
+    except ValueError as error:
+        raise CheckpointError(f"{where}: {error}") from error
+
+
+def _ropes(data: Mapping) -> dict[str, object]:
+    """What a config says about rotary embedding, under the names of transformers 5 and 4."""
+    return {k: data[k] for k in ("rope_parameters", "rope_scaling") if data.get(k) is not None}
+
+
+def _thetas(data: Mapping) -> set:
+    """Every base that a config gives for the rotary embedding; it should be one number."""
+    places = [data, *(rope for rope in _ropes(data).values() if isinstance(rope, Mapping))]
+    return {t for place in places if _is_number(t := place.get("rope_theta"))}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _unsupported(data: Mapping) -> Iterator[str]:
+    """What a config asks for and the engine does not compute."""
+    if data.get("model_type") != "qwen3":
+        yield f"model_type: got {data.get('model_type')!r}, expected 'qwen3'"
+    if data.get("hidden_act", "silu") != "silu":
+        yield f"hidden_act: got {data['hidden_act']!r}, expected 'silu'"
+    for key in ("attention_bias", "mlp_bias", "use_sliding_window"):
+        if data.get(key):
+            yield f"{key}: got {data[key]!r}, expected false"
+    layers = data.get("layer_types") or []
+    if not isinstance(layers, list) or any(kind != "full_attention" for kind in layers):
+        yield f"layer_types: got {layers!r}, expected full_attention alone"
+    if data.get("partial_rotary_factor") not in (None, 1, 1.0):
+        yield f"partial_rotary_factor: got {data['partial_rotary_factor']!r}, expected 1.0"
+    for key, rope in _ropes(data).items():
+        if not isinstance(rope, Mapping):
+            yield f"{key}: got {rope!r}, expected a mapping"
+            continue
+        for name, value in rope.items():
+            if name in ("rope_type", "type") and value != "default":
+                yield f"{key}.{name}: got {value!r}, expected 'default'"
+            elif isinstance(value, Mapping) or (name == "partial_rotary_factor" and value != 1):
+                yield f"{key}.{name}: got {value!r}, expected one rotary embedding of all lanes"
+
+
+def _unreadable(data: Mapping) -> Iterator[str]:
+    """Keys that are missing or of another type: a default would be a trap."""
+    got = {key: repr(data[key]) if key in data else "nothing" for key in (*SIZES.values(), "rms_norm_eps")}
+    for key in SIZES.values():
+        if not isinstance(data.get(key), int) or isinstance(data.get(key), bool):
+            yield f"{key}: got {got[key]}, expected a whole number"
+    if not _is_number(data.get("rms_norm_eps")):
+        yield f"rms_norm_eps: got {got['rms_norm_eps']}, expected a number"
+    if not isinstance(data.get("tie_word_embeddings"), bool):
+        yield f"tie_word_embeddings: got {data.get('tie_word_embeddings', 'nothing')}, expected true or false"
+    if not _thetas(data):
+        yield f"rope_theta: got {data.get('rope_theta', 'nothing')}, expected a number"
 
 
 def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
@@ -160,20 +222,66 @@ def save(
 
 
 def write_directory(place: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files beside `place`, fsync each and the folder, rename into place, fsync the parent. Left-overs of a kill are removed."""
+    """Write files beside `place`, fsync each and the folder, rename into place, fsync the parent.
+
+    What a killed writer of this name left behind is removed first; a live one's folder is locked, and left alone. Raises
+    CheckpointError if another writer was faster; a failure leaves nothing.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
-    for stale in place.parent.glob(f".{place.name}.part-*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    part = place.parent / f".{place.name}.part-{os.getpid()}"
-    part.mkdir()
-    for name, data in contents.items():
-        with (part / name).open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    _sync_folder(part)
-    part.rename(place)
+    _sweep(place)
+    part, handle = _claim(place)
+    try:
+        for name, data in contents.items():
+            with (part / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        os.fsync(handle)
+        part.rename(place)
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise CheckpointError(
+                f"checkpoint: {place} exists now; a checkpoint is never overwritten, choose another name"
+            ) from error
+        raise
+    finally:
+        os.close(handle)
     _sync_folder(place.parent)
+
+
+def _claim(place: Path) -> tuple[Path, int]:
+    """A new folder beside `place`, and the handle whose lock says for as long as it is open that its writer lives."""
+    while True:
+        part = place.parent / f".{place.name}.part-{os.getpid()}-{secrets.token_hex(4)}"
+        part.mkdir()
+        try:
+            handle = os.open(part, os.O_RDONLY)
+        except FileNotFoundError:  # swept before it was locked
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            return part, handle  # a file system without locks; there, nobody sweeps either
+        if part.exists():
+            return part, handle
+        os.close(handle)
+
+
+def _sweep(place: Path) -> None:
+    """Remove what writers of this name left that live no more: their folders are not locked."""
+    for stale in place.parent.glob(f".{glob.escape(place.name)}.part-*"):
+        try:
+            handle = os.open(stale, os.O_RDONLY)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(stale, ignore_errors=True)
+        except OSError:
+            pass
+        finally:
+            os.close(handle)
 
 
 def _sync_folder(path: Path) -> None:
@@ -184,47 +292,92 @@ def _sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def read(directory: str | Path) -> dict[str, bytes]:
-    """Every file of a checkpoint, each checked against the manifest. Raises CheckpointError naming the file that is wrong."""
-    place = Path(directory)
-    if not (place / MANIFEST).is_file():
+def _object(path: Path, data: bytes) -> dict:
+    """The JSON object of a file's bytes."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"checkpoint: {path} is no JSON ({error}); {AGAIN}") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"checkpoint: {path} holds a {type(value).__name__}, expected a JSON object; {AGAIN}")
+    return value
+
+
+def _tensors(path: Path, data: bytes) -> dict[str, np.ndarray]:
+    """The tensors of a file's bytes."""
+    try:
+        return load_tensors(data)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"checkpoint: {path} holds no tensors that NumPy reads ({error}); {AGAIN}") from error
+
+
+def _manifest(place: Path) -> dict[str, dict]:
+    """What the manifest lists: for each file {"sha256": hex digits, "bytes": size}."""
+    path = place / MANIFEST
+    if not path.is_file():
         raise CheckpointError(
             f"checkpoint: {place} has no {MANIFEST}; it is not a checkpoint, or its writing was cut off"
         )
-    manifest = json.loads((place / MANIFEST).read_bytes())
-    contents = {}
+    manifest = _object(path, path.read_bytes())
     for name, entry in manifest.items():
         if Path(name).name != name:
-            raise CheckpointError(f"checkpoint: {MANIFEST} names {name!r}; expected plain file names")
+            raise CheckpointError(f"checkpoint: {path} names {name!r}, expected plain file names; {AGAIN}")
+        if not isinstance(entry, dict) or not {"sha256", "bytes"} <= set(entry):
+            raise CheckpointError(f"checkpoint: {path}: {name}: got {entry!r}, expected sha256 and bytes; {AGAIN}")
+    if missing := [name for name in REQUIRED if name not in manifest]:
+        raise CheckpointError(f"checkpoint: {path} does not list {', '.join(missing)}; {AGAIN}")
+    return manifest
+
+
+def read(directory: str | Path) -> dict[str, bytes]:
+    """Every file of a checkpoint, each checked against the manifest. Raises CheckpointError naming the file that is wrong."""
+    place = Path(directory)
+    contents = {}
+    for name, entry in _manifest(place).items():
         path = place / name
-        data = path.read_bytes() if path.is_file() else None
-        if data is None:
-            raise CheckpointError(f"checkpoint: {path} is missing")
+        if not path.is_file():
+            raise CheckpointError(f"checkpoint: {path} is missing; {AGAIN}")
+        data = path.read_bytes()
         if len(data) != entry["bytes"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            raise CheckpointError(f"checkpoint: {path} is damaged: its sha256 is not the one in {MANIFEST}")
+            raise CheckpointError(f"checkpoint: {path} is damaged: its sha256 is not the one in {MANIFEST}; {AGAIN}")
         contents[name] = data
     return contents
 
 
-def load(directory: str | Path) -> Checkpoint:
-    """Read and check a checkpoint: manifest, weights digest, and every parameter with the shape that config.json asks for."""
-    contents = read(directory)
-    config = config_from_hf(json.loads(contents["config.json"]))
-    weights = load_tensors(contents["model.safetensors"])
-    state = json.loads(contents["state.json"])
-    expected = config.parameters()
-    wrong = [
+def _differ(found: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Names that are missing, too many, of another shape, or no float32."""
+    return sorted(
         n
-        for n in set(expected) | set(weights)
-        if n not in weights or n not in expected or weights[n].shape != expected[n]
-    ]
-    if wrong:
+        for n in set(expected) | set(found)
+        if n not in found or n not in expected or found[n].shape != expected[n] or found[n].dtype != np.float32
+    )
+
+
+def load(directory: str | Path) -> Checkpoint:
+    """Read and check a checkpoint: manifest, weights digest, and every float32 tensor with the shape that config.json asks for.
+
+    Raises CheckpointError that names the file, and says what was expected of it.
+    """
+    place, contents = Path(directory), read(directory)
+    config = config_from_hf(
+        _object(place / "config.json", contents["config.json"]), f"checkpoint: {place / 'config.json'}"
+    )
+    weights = _tensors(place / "model.safetensors", contents["model.safetensors"])
+    state = _object(place / "state.json", contents["state.json"])
+    expected = config.parameters()
+    if wrong := _differ(weights, expected):
         raise CheckpointError(
-            f"checkpoint: {directory} does not hold the model of its config.json; wrong or missing: {sorted(wrong)[:5]}"
+            f"checkpoint: {place / 'model.safetensors'} does not hold the float32 model of its config.json; wrong or missing: {wrong[:5]}"
         )
     if weights_digest(weights) != state.get("weights_sha256"):
-        raise CheckpointError(f"checkpoint: weights of {directory} are not those its state.json was written with")
-    moments = load_tensors(contents["optimizer.safetensors"]) if "optimizer.safetensors" in contents else None
+        raise CheckpointError(f"checkpoint: weights of {place} are not those its state.json was written with; {AGAIN}")
+    moments = None
+    if "optimizer.safetensors" in contents:
+        moments = _tensors(place / "optimizer.safetensors", contents["optimizer.safetensors"])
+        if wrong := _differ(moments, {f"{k}_{n}": shape for n, shape in expected.items() for k in "mv"}):
+            raise CheckpointError(
+                f"checkpoint: {place / 'optimizer.safetensors'} does not hold the moments of its model; wrong or missing: {wrong[:5]}"
+            )
     own = {"model.safetensors", "config.json", "generation_config.json", "state.json", "optimizer.safetensors"}
     return Checkpoint(config, weights, moments, state, {n: d for n, d in contents.items() if n not in own})
 

@@ -50,10 +50,14 @@ def binary() -> str:
 
 
 def thread_count(threads: int | None = None) -> int:
-    """The asked number of threads, CKTRACK_THREADS, or the CPUs this process may use."""
-    asked = threads if threads is not None else int(os.environ.get("CKTRACK_THREADS", "0"))
-    if asked < 0 or asked > 256:
-        raise ValueError(f"threads: got {asked}; expected 1 to 256, or 0 for all CPUs")
+    """The asked number of threads, CKTRACK_THREADS, or the CPUs this process may use. Raises ValueError for any that cannot be."""
+    if threads is None:
+        given = os.environ.get("CKTRACK_THREADS", "").strip()
+        named, asked = f"CKTRACK_THREADS: got {given!r}", int(given) if given.isdecimal() else 0 if not given else -1
+    else:
+        named, asked = f"threads: got {threads}", threads
+    if not 0 <= asked <= 256:
+        raise ValueError(f"{named}; expected 1 to 256, or 0 for all CPUs")
     return asked or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else asked or os.cpu_count() or 1
 
 

@@ -29,6 +29,8 @@ def _rates(tokens: int, seconds: list[float]) -> dict[str, Any]:
 
 def train(config: Config, rows: int, pairs: int, threads: int | None, against: str) -> dict[str, Any]:
     """Optimizer steps of both sides in turn. ratio = median over pairs of (theirs seconds / ours seconds); null if theirs did not run."""
+    if rows < 1:
+        raise ValueError(f"bench: batch={rows}; expected at least 1 row of ctx tokens")
     if pairs < 1:
         raise ValueError(f"bench: pairs={pairs}; expected at least 1 (5 or more to quote)")
     if against not in ("torch", "none"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,8 +27,30 @@ bench_app = typer.Typer(help="Benchmarks: ours and theirs in one run, in turn.",
 app.add_typer(rung_app, name="rung")
 app.add_typer(bench_app, name="bench")
 
+
+def _threads(value: int) -> int:
+    """Held to the engine's rule at once, with what CKTRACK_THREADS says where the option says nothing."""
+    from cengine import loader
+
+    loader.thread_count(value or None)
+    return value
+
+
+def _within(low: int, high: int, words: str) -> Callable[[typer.CallbackParam, int], int]:
+    """A check for an option that takes whole numbers from `low` to `high`, which `words` describes."""
+
+    def check(option: typer.CallbackParam, value: int) -> int:
+        if not low <= value <= high:
+            raise ValueError(f"--{str(option.name).replace('_', '-')}: got {value}; expected {words}")
+        return value
+
+    return check
+
+
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on standard output")]
-Threads = Annotated[int, typer.Option(help="threads; 0 takes every CPU. Results do not depend on it")]
+Threads = Annotated[
+    int, typer.Option(help="threads; 0 takes every CPU. Results do not depend on it", callback=_threads)
+]
 Name = Annotated[str, typer.Argument(help="registered model, named after its contract")]
 Rung = Annotated[str, typer.Argument(help="SPEC/RUNG, for example spec12/r17")]
 console = Console(stderr=True)
@@ -39,20 +62,30 @@ def _emit(value: Any) -> None:
 
 @rung_app.command("list")
 def rung_list() -> None:
-    """Every rung of the ladder with its axis of change."""
-    from experiments import ladder
+    """Every rung of the ladder with its axis of change. Exits 2 if a spec cannot be read, after the list of the others."""
+    from cktrack import ladder
 
+    found, errors = ladder.every()
     table = Table("rung", "families", "axis of change", box=None, pad_edge=False)
-    for label in ladder.rungs():
-        selected = ladder.select(label)
-        table.add_row(label, ", ".join(selected.spec.families), selected.rung.axis)
+    for selected in found:
+        table.add_row(selected.label, ", ".join(selected.spec.families), selected.rung.axis)
     Console().print(table)
+    for error in errors:
+        _complain(error)
+    if errors:
+        raise typer.Exit(2)
 
 
 @rung_app.command("run")
 def rung_run(
     rung: Rung,
-    seed: Annotated[int, typer.Option(help="seed of weights and order; -1 takes the rung's")] = -1,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="seed of weights and order; -1 takes the rung's",
+            callback=_within(-1, 2**64 - 1, "-1 for the rung's own, or 0 to 2^64 - 1"),
+        ),
+    ] = -1,
     budget_scale: Annotated[float, typer.Option(help="multiplies every token budget")] = 1.0,
     threads: Threads = 0,
     force: Annotated[bool, typer.Option("--force", help="train even if an equal run is there")] = False,
@@ -65,12 +98,13 @@ def rung_run(
     json_: Json = False,
 ) -> None:
     """Train a rung, probe it, log it as one MLflow run and register its checkpoint."""
-    from cktrack import home, show
+    from cktrack import home, ladder, show
     from cktrack.promote import champion_version
     from cktrack.rung import run_rung
     from cktrack.store import open_store
     from experiments.run import Options
 
+    ladder.select(rung)  # a rung that cannot be run opens no store
     options = Options(seed if seed >= 0 else None, budget_scale, threads or None, home.cache() / "parity", torch)
     store = open_store()
     result = run_rung(store, rung, options, console, force)
@@ -102,18 +136,27 @@ def rung_run(
 @app.command()
 def parity(
     rung: Annotated[str, typer.Argument(help="SPEC/RUNG whose model shape is checked")] = "spec12/r17",
-    vocab: Annotated[int, typer.Option(help="vocabulary size; 0 takes the tokenizer budget of the spec")] = 0,
+    vocab: Annotated[
+        int,
+        typer.Option(
+            help="vocabulary size; 0 takes the tokenizer budget of the spec",
+            callback=_within(0, 2**24, "0 for the spec's own, or at most 2^24 tokens"),
+        ),
+    ] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="measure again even if a report is cached")] = False,
     threads: Threads = 0,
     json_: Json = False,
 ) -> None:
     """Compare every gradient and ten optimizer steps with float64 references at a rung's own shape. Exits 1 if parity fails."""
+    from functools import partial
+
     from cengine import parity as gate
     from cktrack import home, show
     from experiments.run import model_of
 
     config = model_of(rung, vocab or None)
-    report = gate.run(config, threads=threads or None) if fresh else gate.cached(config, home.cache() / "parity")
+    measure = partial(gate.run, threads=threads or None)
+    report = measure(config) if fresh else gate.cached(config, home.cache() / "parity", measure=measure)
     if json_:
         _emit(report)
     else:
@@ -199,7 +242,13 @@ def repair(name: Name) -> None:
 @app.command()
 def plan(
     rung: Rung,
-    rows: Annotated[int, typer.Option(help="windows of one batch; 0 takes the rung's")] = 0,
+    rows: Annotated[
+        int,
+        typer.Option(
+            help="windows of one batch; 0 takes the rung's",
+            callback=_within(0, 2**16, "0 for the rung's own, or 1 to 65536 windows"),
+        ),
+    ] = 0,
     json_: Json = False,
 ) -> None:
     """The memory plan of a rung's training step: bytes by kind."""
@@ -230,7 +279,9 @@ def deliver() -> None:
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="port on this machine")] = 5000) -> None:
+def ui(
+    port: Annotated[int, typer.Option(help="port on this machine", callback=_within(1, 65535, "1 to 65535"))] = 5000,
+) -> None:
     """Open MLflow's UI on the store (Ctrl-C ends it)."""
     import os
 
@@ -303,8 +354,12 @@ def main() -> None:
     except (ValueError, RuntimeError, ArithmeticError, MemoryError, OSError, ImportError) as error:
         if not _ours(error):
             raise
-        console.print(f"[red]cktrack:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        _complain(error)
         sys.exit(2)
+
+
+def _complain(error: BaseException) -> None:
+    console.print(f"[red]cktrack:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
 
 
 def _ours(error: BaseException) -> bool:

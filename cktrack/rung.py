@@ -12,11 +12,10 @@ from pathlib import Path
 from rich.console import Console
 
 from cengine import loader
-from cktrack import home
+from cktrack import home, ladder
 from cktrack.publish import PUBLISHED
 from cktrack.recorder import MlflowRecorder
 from cktrack.store import IDENTITY, Store, StoreError, run
-from experiments import ladder
 from experiments.ladder import Selected
 from experiments.run import Options, execute, identity
 

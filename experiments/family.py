@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from experiments.content import Shape
 from experiments.scene import Component, Counts, Scene
 from experiments.style import Style
+from experiments.violation import nearest
 
 if TYPE_CHECKING:
     from experiments.compiler.bind import Bound
@@ -172,7 +173,7 @@ class Family(ABC):
             for end in (part.source, part.target):
                 if end not in ids:
                     yield Fault(
-                        index, f"an edge end `{end}`", "the id of a component of this scene" + _nearest(end, ids)
+                        index, f"an edge end `{end}`", "the id of a component of this scene" + nearest(end, ids)
                     )
             if part.source == part.target:
                 yield Fault(index, f"an edge from `{part.source}` to itself", "two different ends")
@@ -202,10 +203,3 @@ class Family(ABC):
         counts = Counter(c.kind for c in bound.scene.components if c.kind not in ("header_band", "footer_note"))
         parts = ", ".join(f"{n} {kind.replace('_', ' ')}{'s' if n > 1 else ''}" for kind, n in counts.items())
         return f"{self.title}: {parts}."
-
-
-def _nearest(name: str, known: Mapping[Any, int]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, [k for k in known if isinstance(k, str)], 1)
-    return f"; did you mean `{close[0]}`?" if close else ""

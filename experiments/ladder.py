@@ -1,19 +1,27 @@
 """The ladder as data: one YAML per spec, with all its rungs. This file reads and checks it; it trains nothing.
 
 A spec is a learning contract (surface, families, splits, model). A rung is one controlled change inside a spec: it states its
-axis, its hypothesis and what it holds constant, its mixture of prompt surfaces and its budgets. Unknown keys are refused.
+axis, its hypothesis and what it holds constant, its mixture of prompt surfaces and its budgets. Reading refuses unknown and doubled
+keys, names of nothing, numbers that are not finite and shapes that the engine does not compute. What a rung's gates are called is
+promotion's knowledge, so `cktrack/ladder.py` checks it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from cengine.model import Config
+from experiments import case, document, families, prompt, surfaces
+from experiments.style import AXES, BACKGROUNDS, Style
+from experiments.tag import SurfaceError
+from experiments.violation import Violation, nearest
 
 FOLDER = Path(__file__).parent / "ladder"
 STAGES = ("pretrain", "midtrain", "sft", "dpo", "grpo", "ppo")
@@ -24,7 +32,14 @@ class LadderError(ValueError):
 
 
 class Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in (int, float):
+            raise ValueError(f"got {value}, expected a number")
+        return value
 
 
 class Shape(Record):
@@ -40,7 +55,11 @@ class Shape(Record):
     tied: bool = True
     rope_theta: float = 1e6
     init: Literal["normal", "xavier_uniform"] = "normal"
-    init_std: float = 0.02
+    init_std: float = Field(default=0.02, gt=0)
+
+    def config(self, vocab: int) -> Config:
+        """The engine's shape with so many tokens; raises ValueError for one that it does not compute."""
+        return Config(vocab=vocab, **self.model_dump(exclude={"init", "init_std"}))
 
 
 class TokenizerSpec(Record):
@@ -61,7 +80,7 @@ class Targets(Record):
 
     kind: Literal["cases", "forms"]
     pairs: Literal["taught", "bundle"] = "taught"
-    backgrounds: tuple[str, ...] = ("none",)
+    backgrounds: tuple[str, ...] = Field(default=("none",), min_length=1)
     counts: int = Field(default=1, ge=1)
     never: int = Field(default=0, ge=0)
     per_item: int = Field(..., ge=1)
@@ -76,7 +95,7 @@ class Split(Record):
 
     kind: Literal["seen", "held_out", "ood"]
     targets: Literal["trained", "unseen", "recombined"]
-    surfaces: tuple[str, ...]
+    surfaces: tuple[str, ...] = Field(..., min_length=1)
     cases: int = Field(..., ge=1)
     holds_out: tuple[Literal["prompt", "target", "recombination"], ...] = ()
     combination: tuple[str, ...] = ()
@@ -103,11 +122,13 @@ class Budget(Record):
 
 
 class Optimizer(Record):
-    beta1: float = 0.9
-    beta2: float = 0.95
-    eps: float = 1e-8
-    weight_decay: float = 0.01
-    max_norm: float = 1.0
+    """AdamW; max_norm 0 switches clipping off."""
+
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.95, ge=0, lt=1)
+    eps: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    max_norm: float = Field(default=1.0, ge=0)
 
 
 class Published(Record):
@@ -133,7 +154,7 @@ class Rung(Record):
     accumulate: int = Field(default=1, ge=1)
     optimizer: Optimizer = Optimizer()
     loss_on_prompt: bool = False
-    seed: int = 42
+    seed: int = Field(default=42, ge=0, lt=2**64)
     gates: str = "stage_b"
     published: Published = Published()
 
@@ -168,12 +189,12 @@ class Spec(Record):
     title: str
     why: str
     surface: str
-    families: tuple[str, ...]
+    families: tuple[str, ...] = Field(..., min_length=1)
     model: Shape = Shape()
     tokenizer: TokenizerSpec = TokenizerSpec()
     targets: Targets
-    splits: dict[str, Split]
-    rungs: dict[str, Rung]
+    splits: dict[str, Split] = Field(..., min_length=1)
+    rungs: dict[str, Rung] = Field(..., min_length=1)
 
     @model_validator(mode="after")
     def _baselines_exist(self) -> Spec:
@@ -206,50 +227,159 @@ class Selected(Record):
         return {**spec, "rung": rung, "rung_name": self.name}
 
 
+# ------------------------------------------------------------------------------------------------- reading
+
+
 def names() -> list[str]:
     """Specs of the ladder, sorted."""
     return sorted(p.stem for p in FOLDER.glob("*.yaml"))
 
 
+def every() -> tuple[list[Selected], list[LadderError]]:
+    """Every rung of the specs that can be read, and one error for each spec that cannot."""
+    found: list[Selected] = []
+    errors: list[LadderError] = []
+    for name in names():
+        try:
+            spec = load(name)
+        except LadderError as error:
+            errors.append(error)
+        else:
+            found += [Selected(spec=spec, name=rung) for rung in spec.rungs]
+    return found, errors
+
+
 def rungs() -> list[str]:
-    """Every rung as SPEC/RUNG."""
-    return [f"{name}/{rung}" for name in names() for rung in load(name).rungs]
+    """Every rung that can be read, as SPEC/RUNG."""
+    return [selected.label for selected in every()[0]]
 
 
 @cache
 def load(name: str) -> Spec:
-    """A spec by name."""
+    """A spec by name. Raises LadderError with every fault and its path."""
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
-        raise LadderError(f"spec: got {name!r}; expected one of {', '.join(names())}")
-    return read(path.read_text(), name)
+        raise LadderError(f"spec: got {name!r}, expected {_one_of(name, names())}")
+    try:
+        return read(path.read_text(encoding="utf-8"), name)
+    except UnicodeDecodeError as error:
+        raise LadderError(f"ladder/{name}.yaml: got byte {error.start} of no text, expected UTF-8") from error
 
 
 def read(text: str, name: str) -> Spec:
-    """A spec from YAML text; raises LadderError with every fault and its path."""
+    """A spec from YAML text; raises LadderError with the file, and every fault with its path."""
+    file = f"ladder/{name}.yaml"
     try:
-        return Spec.model_validate({"name": name, **(yaml.safe_load(text) or {})})
-    except (ValidationError, yaml.YAMLError) as error:
-        raise LadderError(f"ladder/{name}.yaml: {_faults(error)}") from error
-
-
-def _faults(error: ValidationError | yaml.YAMLError) -> str:
-    if isinstance(error, yaml.YAMLError):
-        return str(error)
-    return "; ".join(
-        f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']} (got {str(e.get('input'))[:60]})" for e in error.errors()
-    )
+        data = document.read(text)
+    except document.DocumentError as error:
+        raise LadderError(f"{file}: {error}") from error
+    if "name" in data:
+        raise refusal(file, [Violation("name", repr(data["name"]), "no such key: the file's name is the spec's")])
+    try:
+        spec = Spec.model_validate({"name": name, **data})
+    except ValidationError as error:
+        raise refusal(file, [_fault(e) for e in error.errors()]) from error
+    if found := [*_strangers(spec), *_shape(spec)]:
+        raise refusal(file, found)
+    return spec
 
 
 def select(label: str) -> Selected:
-    """The rung called SPEC/RUNG."""
+    """The rung called SPEC/RUNG. Raises LadderError if its spec cannot be read or there is no such rung."""
     spec_name, _, rung = label.partition("/")
     if spec_name not in names() or not rung:
-        raise LadderError(f"rung: got {label!r}; expected one of {', '.join(rungs())}")
+        raise LadderError(f"rung: got {label!r}, expected {_one_of(label, rungs())}")
     spec = load(spec_name)
     if rung not in spec.rungs:
-        raise LadderError(f"rung: {spec_name} has no {rung!r}; expected one of {', '.join(spec.rungs)}")
+        raise LadderError(f"rung: {spec_name} has no {rung!r}, expected {_one_of(rung, spec.rungs)}")
     return Selected(spec=spec, name=rung)
+
+
+# ------------------------------------------------------------------------------------------------- refusing
+
+
+def refusal(file: str, faults: Iterable[object]) -> LadderError:
+    """The error of a file with these faults: one in its line, several below each other."""
+    told = [str(fault) for fault in faults]
+    return LadderError(f"{file}: {told[0]}" if len(told) == 1 else "\n  ".join([f"{file}: {len(told)} faults", *told]))
+
+
+def _one_of(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    return f"one of {', '.join(known) or '(none)'}{nearest(name, known)}"
+
+
+def _fault(error: Any) -> object:
+    """One finding of pydantic in the house's words; a sentence of our own validators stays as it is."""
+    loc, kind, message = error["loc"], error["type"], error["msg"]
+    path = ".".join(map(str, loc)) or "spec"
+    if kind == "value_error":
+        return f"{path}: {message.removeprefix('Value error, ')}"
+    if kind == "extra_forbidden":
+        return Violation(path, "an unknown key", _one_of(str(loc[-1]), _keys(loc[:-1])))
+    expected = message.removeprefix("Input should be ").removeprefix("Input should ")
+    return Violation(path, "nothing" if kind == "missing" else repr(error["input"])[:60], expected)
+
+
+def _keys(loc: tuple[int | str, ...]) -> list[str]:
+    """Keys of the record at a place of a spec."""
+    record: Any = Spec
+    for step in loc:
+        fields = getattr(record, "model_fields", None)
+        record = fields[step].annotation if fields else get_args(record)[-1]  # a table's values are records
+    return [key for key in record.model_fields if record is not Spec or key != "name"]
+
+
+def _strangers(spec: Spec) -> Iterator[Violation]:
+    """Names that nothing goes by: surface, families, backgrounds, tags of a combination, prompt surfaces."""
+
+    def unknown(place: str, chosen: Iterable[str], known: Iterable[str]) -> Iterator[Violation]:
+        known = list(known)
+        for key, name in enumerate(chosen):
+            if name not in known:
+                yield Violation(f"{place}.{key}", repr(name), _one_of(name, known))
+
+    ways = prompt.templates()
+    if spec.surface not in surfaces.names():
+        yield Violation("surface", repr(spec.surface), _one_of(spec.surface, surfaces.names()))
+        yield from unknown("families", spec.families, families.names())
+    else:
+        strange = list(unknown("families", spec.families, surfaces.load(spec.surface).families()))
+        yield from strange or _pools(spec)
+    if twice := {f for f in spec.families if spec.families.count(f) > 1}:
+        yield Violation("families", f"{', '.join(sorted(twice))} twice", "each family once")
+    yield from unknown("targets.backgrounds", spec.targets.backgrounds, BACKGROUNDS)
+    for name, split in spec.splits.items():
+        yield from unknown(f"splits.{name}.surfaces", split.surfaces, ways)
+        yield from unknown(f"splits.{name}.combination", split.combination, ("family", "form", *AXES))
+    for name, rung in spec.rungs.items():
+        for stage, mixture in rung.mixture.items():
+            for way in (w for w in mixture if w not in ways):
+                yield Violation(f"rungs.{name}.mixture.{stage}", repr(way), _one_of(way, ways))
+
+
+def _pools(spec: Spec) -> Iterator[Violation]:
+    """Families that give the spec no target: without a case of its surface, without forms, or with forms it cannot write."""
+    for key, name in enumerate(spec.families):
+        place, family = f"families.{key}", families.load(name)
+        if spec.targets.kind == "cases" and not case.every(name, spec.surface):
+            yield Violation(place, repr(name), f"a family with cases of {spec.surface}; there is no case of it")
+        if spec.targets.kind == "forms" and not family.forms:
+            yield Violation(place, repr(name), f"a family with forms: {', '.join(surfaces.load('bundle').families())}")
+        for form in family.forms if spec.targets.kind == "forms" else ():
+            try:
+                surfaces.load(spec.surface).format(family.lower(form, family.forms[form].legal()[0], Style()))
+            except SurfaceError:
+                yield Violation("surface", repr(spec.surface), f"a surface that writes forms, such as {form} of {name}")
+                return
+
+
+def _shape(spec: Spec) -> Iterator[str]:
+    """What the engine says against the model's shape."""
+    try:
+        spec.model.config(spec.tokenizer.vocab)
+    except ValueError as error:
+        yield str(error)
 
 
 def digest(value: object) -> str:

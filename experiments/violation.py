@@ -1,14 +1,15 @@
 """What a reader, a checker or a validator found wrong, one record per finding.
 
 Every parser, binder, checker and validator under `experiments/` returns or raises *all* of its findings as
-`Violation`s. This file holds the record and the one exception that carries a list of them; it deliberately decides
-nothing.
+`Violation`s. This file holds the record, the one exception that carries a list of them, and the hint at the nearest name; it
+deliberately decides nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,9 @@ def shorten(value: object, limit: int = 60) -> str:
     """A value as an error message shows it: `repr`, cut to `limit` characters."""
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def nearest(name: str, known: Iterable[object]) -> str:
+    """A hint that ends an `expected`: the known name that looks most like `name`, or nothing."""
+    close = get_close_matches(name, [k for k in known if isinstance(k, str)], 1)
+    return f"; did you mean `{close[0]}`?" if close else ""

@@ -1,4 +1,4 @@
-"""Ladder, corpus, splits and packing: what is declared is what is trained, and what is held out stays out."""
+"""Corpus, splits and packing: what is declared is what is trained, and what is held out stays out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import yaml
 
 from experiments import ladder, split, surfaces, tokenizer
 from experiments.corpus import combination_of, pools, probe_rows, realised, stage_rows
-from experiments.ladder import LadderError
 from experiments.pack import cut, pack
 from experiments.probes import contract as contracts
 from experiments.split import Claim, LeakError
@@ -23,52 +21,6 @@ RUNGS = ladder.rungs()
 @pytest.fixture(scope="module", params=ladder.names())
 def spec(request):
     return ladder.load(request.param)
-
-
-# ------------------------------------------------------------------------------------------------- ladder
-
-
-@pytest.mark.parametrize("label", RUNGS)
-def test_every_rung_says_why_it_exists(label):
-    selected = ladder.select(label)
-    assert selected.rung.hypothesis and selected.rung.axis and selected.rung.held_constant and selected.spec.why
-    assert selected.rung.stages() and set(selected.rung.mixture) == set(selected.rung.budget)
-
-
-def broken(change) -> str:
-    data = yaml.safe_load((ladder.FOLDER / "spec12.yaml").read_text())
-    change(data)
-    return yaml.safe_dump(data)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda d: d.update(extra=1), "extra: Extra inputs are not permitted"),
-        (lambda d: d["rungs"]["r17"]["budget"]["pretrain"].update(lr=-1), r"rungs\.r17\.budget\.pretrain\.lr"),
-        (lambda d: d["rungs"]["r17"]["mixture"].pop("midtrain"), "each stage of"),
-        (lambda d: d["rungs"]["r17"]["mixture"]["pretrain"].update(tags=0), "at least 1"),
-        (lambda d: d["splits"]["unseen_target"].update(holds_out=[]), "any other split says what"),
-        (lambda d: d["rungs"]["r17"].update(baseline="r5"), "baselines that are no rungs"),
-        (lambda d: d["model"].update(layers="many"), r"model\.layers"),
-    ],
-)
-def test_a_wrong_spec_is_refused_with_the_path(change, message):
-    with pytest.raises(LadderError, match=message):
-        ladder.read(broken(change), "spec12")
-
-
-def test_several_faults_are_told_at_once():
-    text = broken(lambda d: (d["model"].update(layers="x"), d["targets"].update(dev=0)))
-    with pytest.raises(LadderError, match=r"model\.layers.*targets\.dev"):
-        ladder.read(text, "spec12")
-
-
-def test_an_unknown_rung_names_the_known_ones():
-    with pytest.raises(LadderError, match="expected one of r17"):
-        ladder.select("spec12/r1")
-    with pytest.raises(LadderError, match="spec12/r17"):
-        ladder.select("nowhere/r1")
 
 
 # ------------------------------------------------------------------------------------------------- targets and rows

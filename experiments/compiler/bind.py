@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +19,7 @@ from experiments import families
 from experiments.content import Shape
 from experiments.family import Family
 from experiments.scene import Component, Scene
-from experiments.violation import Violation, ViolationError, shorten
+from experiments.violation import Violation, ViolationError, nearest, shorten
 
 
 class CompileError(ViolationError):
@@ -147,6 +146,5 @@ def _step(value: Any, step: str) -> tuple[Any, str]:
 
 
 def _hint(step: str, keys: list[str]) -> str:
-    close = get_close_matches(step, keys, 1)
     there = f"; the content has {len(keys)}: {', '.join(keys[:7])}{', ...' if len(keys) > 7 else ''}"
-    return f"{there}; did you mean `{close[0]}`?" if close else there
+    return there + nearest(step, keys)

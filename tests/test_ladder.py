@@ -1,0 +1,211 @@
+"""The ladder is checked when it is read: every name, number and shape, each fault with its file, its path and the nearest match."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from cktrack import cli
+from cktrack import ladder as outside
+from experiments import document, ladder, prompt
+from experiments.ladder import LadderError
+
+RUNGS = ladder.rungs()
+TEXT = (ladder.FOLDER / "spec12.yaml").read_text()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A ladder of its own that holds the shipped specs."""
+    place = tmp_path / "ladder"
+    shutil.copytree(ladder.FOLDER, place)
+    monkeypatch.setattr(ladder, "FOLDER", place)
+    ladder.load.cache_clear()
+    yield place
+    ladder.load.cache_clear()
+
+
+def changed(change, source="spec12") -> str:
+    data = yaml.safe_load((ladder.FOLDER / f"{source}.yaml").read_text())
+    change(data)
+    return yaml.safe_dump(data)
+
+
+def rung(data) -> dict:
+    return data["rungs"]["r17"]
+
+
+def test_there_is_a_ladder():
+    assert {label.partition("/")[0] for label in RUNGS} == set(ladder.names())
+
+
+@pytest.mark.parametrize("label", RUNGS)
+def test_every_rung_says_why_it_exists_and_its_gates_are_known(label):
+    selected = outside.select(label)
+    assert selected.rung.hypothesis and selected.rung.axis and selected.rung.held_constant and selected.spec.why
+    assert selected.rung.stages() and set(selected.rung.mixture) == set(selected.rung.budget)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(extra=1), r"extra: got an unknown key, expected one of title"),
+        (
+            lambda d: rung(d).update(accumulat=1),
+            r"rungs\.r17\.accumulat: got an unknown key.*did you mean `accumulate`",
+        ),
+        (lambda d: d.update(name="spec13"), r"name: got 'spec13', expected no such key"),
+        (lambda d: d.pop("surface"), r"surface: got nothing, expected"),
+        (lambda d: d["model"].update(layers="many"), r"model\.layers: got 'many', expected a valid integer"),
+        (lambda d: rung(d)["budget"]["pretrain"].update(lr=-1), r"rungs\.r17\.budget\.pretrain\.lr: got -1"),
+        (lambda d: rung(d)["budget"]["pretrain"].update(lr=float("inf")), r"pretrain\.lr: got inf, expected a finite"),
+        (lambda d: d["model"].update(rope_theta=float("nan")), r"model\.rope_theta: got nan, expected a finite"),
+        (lambda d: rung(d).update(optimizer={"beta1": -3}), r"optimizer\.beta1: got -3, expected greater"),
+        (lambda d: rung(d).update(rows=True), r"rungs\.r17\.rows: got True, expected a number"),
+        (lambda d: d["targets"].update(backgrounds=[]), r"targets\.backgrounds"),
+        (lambda d: rung(d).update(seed=-1), r"rungs\.r17\.seed: got -1"),
+        (lambda d: rung(d)["mixture"].pop("midtrain"), "each stage of"),
+        (lambda d: rung(d)["mixture"]["pretrain"].update(tags=0), "at least 1"),
+        (lambda d: d["splits"]["unseen_target"].update(holds_out=[]), "any other split says what"),
+        (lambda d: d["splits"]["seen"].update(surfaces=[]), r"splits\.seen\.surfaces"),
+        (lambda d: d.update(families=[]), "families"),
+        (lambda d: d.update(rungs={}), "rungs"),
+        (lambda d: rung(d).update(baseline="r5"), "baselines that are no rungs"),
+        # names
+        (lambda d: d.update(surface="nope"), r"surface: got 'nope', expected one of bundle, compact, gold"),
+        (lambda d: d.update(surface="golt"), r"surface: got 'golt'.*did you mean `gold`"),
+        (lambda d: d.update(families=["nope"]), r"families\.0: got 'nope', expected one of decision_tree"),
+        (lambda d: d.update(families=["timelin"]), r"families\.0: .*did you mean `timeline`"),
+        (lambda d: d.update(families=["timeline", "timeline"]), r"families: got timeline twice"),
+        (lambda d: d.update(surface="bundle"), r"families\.0: got 'table_matrix', expected one of memory_map, system_"),
+        (lambda d: d["targets"].update(kind="forms"), r"families\.0: got 'table_matrix'.*forms"),
+        (lambda d: d.update(families=["timeline"]), r"families\.0: got 'timeline'.*no case"),
+        (
+            lambda d: d["targets"].update(backgrounds=["gird"]),
+            r"targets\.backgrounds\.0: got 'gird'.*did you mean `grid`",
+        ),
+        (
+            lambda d: rung(d)["mixture"]["midtrain"].update(bridgee=1),
+            r"ladder/spec12\.yaml: rungs\.r17\.mixture\.midtrain: got 'bridgee', expected one of tags.*did you mean `bridge`",
+        ),
+        (lambda d: d["splits"]["seen"].update(surfaces=["tag"]), r"splits\.seen\.surfaces\.0: .*did you mean `tags`"),
+        # the model's shape, by the engine's own rules
+        (lambda d: d["model"].update(heads=7), "model: heads=7 is not a multiple of kv_heads=4"),
+        (lambda d: d["model"].update(head_dim=7), "model: head_dim=7; expected an even number"),
+    ],
+)
+def test_a_wrong_spec_is_refused_with_file_and_path(change, message):
+    with pytest.raises(LadderError, match=message) as caught:
+        ladder.read(changed(change), "spec12")
+    assert str(caught.value).startswith("ladder/spec12.yaml: ")
+
+
+def test_forms_are_refused_where_the_surface_cannot_write_them():
+    with pytest.raises(LadderError, match=r"surface: got 'gold', expected a surface that writes.*memory_map"):
+        ladder.read(changed(lambda d: d.update(surface="gold", families=["memory_map"]), "spec16"), "spec16")
+
+
+def test_a_combination_names_style_axes():
+    def change(data):
+        data["splits"]["unseen_recombination"]["combination"] = ["form", "them"]
+
+    with pytest.raises(LadderError, match=r"combination\.1: got 'them'.*did you mean `theme`"):
+        ladder.read(changed(change, "spec16"), "spec16")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "got nothing, expected a mapping"),
+        ("- a\n- b\n", "got a list, expected a mapping"),
+        ("just words", "got a str, expected a mapping"),
+        ("title: [", "line 1"),
+        ("1: 2\n", r"1: got 1, expected"),
+        (TEXT.replace("    rows: 4\n", "    rows: 4\n    rows: 8\n"), r"line \d+: got the key `rows` twice"),
+        ("title: a\ntitle: b\n", "line 2: got the key `title` twice"),
+        ("? [a, b]\n: 1\n", "line 1"),
+    ],
+)
+def test_a_document_that_is_no_spec_is_refused_with_its_line(text, message):
+    with pytest.raises(LadderError, match=message) as caught:
+        ladder.read(text, "spec12")
+    assert str(caught.value).startswith("ladder/spec12.yaml: ")
+
+
+def test_a_merge_key_is_no_key_written_twice():
+    assert document.read("a: &x {k: 1, l: 2}\nb: {<<: *x, k: 3}\n")["b"] == {"k": 3, "l": 2}
+
+
+def test_several_faults_are_told_at_once():
+    text = changed(lambda d: (d["model"].update(layers="x"), d["targets"].update(dev=0)))
+    with pytest.raises(LadderError, match=r"(?s)2 faults.*model\.layers.*targets\.dev"):
+        ladder.read(text, "spec12")
+
+
+def test_an_unknown_rung_names_the_known_ones(folder):
+    with pytest.raises(LadderError, match=r"expected one of r17; did you mean `r17`"):
+        ladder.select("spec12/r1")
+    with pytest.raises(LadderError, match="spec12/r17"):
+        ladder.select("nowhere/r1")
+    (folder / "broken.yaml").write_text("- a\n")
+    with pytest.raises(LadderError, match=r"spec12/r17, spec16/r11; did you mean `spec12/r17`"):
+        ladder.select("spec1/r17")
+
+
+# ------------------------------------------------------------------------------------------------- as a user meets it
+
+
+def test_gates_are_known_before_anything_is_trained(folder):
+    (folder / "spec12.yaml").write_text(changed(lambda d: rung(d).update(gates="stage_zz")))
+    with pytest.raises(LadderError, match=r"spec12\.yaml: rungs\.r17\.gates: got 'stage_zz', expected one of stage_a"):
+        outside.select("spec12/r17")
+
+
+def test_gates_may_be_called_by_their_other_name(folder):
+    (folder / "spec12.yaml").write_text(changed(lambda d: rung(d).update(gates="midtrain")))
+    assert outside.select("spec12/r17").rung.gates == "midtrain"
+
+
+@pytest.mark.parametrize(
+    "text", ["- a\n", "title: [\n", "\xff\xfe", changed(lambda d: rung(d).update(gates="stage_zz"))]
+)
+def test_the_list_shows_the_good_specs_and_names_the_bad_file(folder, text):
+    (folder / "broken.yaml").write_bytes(text.encode("latin-1"))
+    result = CliRunner().invoke(cli.app, ["rung", "list"])
+    assert result.exit_code == 2 and "spec12/r17" in result.stdout and "spec16/r11" in result.stdout
+    assert "ladder/broken.yaml: " in result.stderr and "broken" not in result.stdout
+
+
+def test_a_broken_rung_is_refused_before_a_store_is_opened(folder, home):
+    (folder / "spec12.yaml").write_text(changed(lambda d: d["model"].update(heads=7)))
+    result = CliRunner().invoke(cli.app, ["rung", "run", "spec12/r17"])
+    assert isinstance(result.exception, LadderError) and not (home / "mlflow.db").exists()
+
+
+# ------------------------------------------------------------------------------------------------- prompts.yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tags: []\n", r"prompts\.yaml: tags: got \[\], expected a list of templates"),
+        ("tags: '{tags}'\n", "tags: got '{tags}', expected a list of templates"),
+        ("tags: [7]\n", r"tags\.0: got 7, expected a text"),
+        ("tags: ['{tgs} {tags}']\n", r"tags\.0: got `{tgs}`, expected one of .*did you mean `tags`"),
+        ("tags: ['say it']\n", r"tags\.0: got 'say it', expected a template that ends with {tags}"),
+        ("tags: ['{ {tags}']\n", r"tags\.0: got '{ {tags}', expected"),
+        ("tags: ['{tags}']\ntags: ['a {tags}']\n", "got the key `tags` twice"),
+        ("[]\n", "got a list, expected a mapping"),
+    ],
+)
+def test_wrong_templates_are_refused(text, message):
+    with pytest.raises(prompt.PromptError, match=message):
+        prompt.read(text)
+
+
+def test_an_unknown_prompt_surface_is_refused_with_the_nearest():
+    with pytest.raises(prompt.PromptError, match=r"got 'bridgee', expected one of tags.*did you mean `bridge`"):
+        prompt.template("bridgee", 0)
