@@ -34,8 +34,8 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in ("vocab", "layers", "d_model", "d_ff", "heads", "kv_heads", "ctx"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"model: {name} is {getattr(self, name)}; expected at least 1")
+            if not 1 <= getattr(self, name) <= 2**20:
+                raise ValueError(f"model: {name} is {getattr(self, name)}; expected 1 to {2**20}")
         if self.heads % self.kv_heads:
             raise ValueError(
                 f"model: heads={self.heads} is not a multiple of kv_heads={self.kv_heads}; query heads share key/value heads evenly"

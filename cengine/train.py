@@ -27,13 +27,25 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Optimizer:
-    """AdamW and clipping. max_norm 0 switches clipping off."""
+    """AdamW and clipping. max_norm 0 switches clipping off. Raises ValueError for settings that AdamW is not defined for."""
 
     beta1: float = 0.9
     beta2: float = 0.95
     eps: float = 1e-8
     weight_decay: float = 0.01
     max_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"optimizer: {name}={getattr(self, name)}; expected at least 0 and below 1")
+        if not 0 < self.eps < math.inf:
+            raise ValueError(f"optimizer: eps={self.eps}; expected a finite number above 0 (1e-8 is usual)")
+        for name in ("weight_decay", "max_norm"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"optimizer: {name}={getattr(self, name)}; expected a finite number, 0 to switch it off"
+                )
 
 
 @dataclass(frozen=True)
@@ -49,10 +61,12 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.kind not in ("linear", "cosine", "constant"):
             raise ValueError(f"schedule: got {self.kind!r}; expected linear, cosine or constant")
-        if self.steps < 1 or self.warmup < 0 or self.peak <= 0:
+        if self.steps < 1 or self.warmup < 0 or not 0 < self.peak < math.inf:
             raise ValueError(
-                f"schedule: steps={self.steps}, warmup={self.warmup}, peak={self.peak}; expected steps >= 1, warmup >= 0, peak > 0"
+                f"schedule: steps={self.steps}, warmup={self.warmup}, peak={self.peak}; expected steps >= 1, warmup >= 0, a finite peak > 0"
             )
+        if not 0 <= self.floor <= 1:
+            raise ValueError(f"schedule: floor={self.floor}; expected a share of the peak, 0 to 1")
 
     def at(self, step: int) -> float:
         """Rate of step number `step`, counted from 0."""
