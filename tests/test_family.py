@@ -119,7 +119,7 @@ def test_content_of_another_family_is_refused(name: str) -> None:
     "bad",
     [
         "tab\there", "null\0", "bidi \u202e text", "lone \ud800", "\u2066isolate", "", "   ", "zero\u200bwidth",
-        "arabic mark \u061c", "soft\u00adhyphen", "invisible \U000e0041", "private \ue000", "\ufe0f", "\u0301\u0301", "\u00a0\u3000",
+        "arabic mark \u061c", "soft\u00adhyphen", "invisible \U000e0041", "private \ue000", "\ufe0f", "\u0301\u0301", "\u00a0\u3000", "filler \u3164",
         "wide \u2e3b", "ligature \ufdfd", "ligature \ufdfa", "cuneiform \U0001242b",
     ],
 )  # fmt: skip
@@ -132,7 +132,9 @@ def test_undrawable_words_are_refused(bad: str) -> None:
     assert [v.place for v in caught.value.violations] == ["content.stages.stage_2.title"]
 
 
-@pytest.mark.parametrize("good", ["e\u0301t\u00e9", "\u4e2d\u6587 words", "\U0001f600 ok", "\u0161\u03b1\u0416", "\u05d0\u05d1", "x\ufe0f"])
+@pytest.mark.parametrize(
+    "good", ["e\u0301t\u00e9", "\u4e2d\u6587 words", "\U0001f600 ok", "\u0161\u03b1\u0416", "\u05d0\u05d1", "x\ufe0f"]
+)
 def test_words_of_other_scripts_are_drawn(good: str) -> None:
     one = case.load("timeline", "http_versions")
     document = copy.deepcopy(dict(one.content))
