@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -21,10 +22,10 @@ from cengine.decode import Decoder
 from cengine.engine import Pool
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Schedule, Step, Stream, Trainer, fit, held_out
-from experiments import corpus, split, surfaces, tokenizer
+from experiments import corpus, dataset, source, split, surfaces, tokenizer
 from experiments.corpus import Row
 from experiments.ladder import Budget, Selected, digest, select
-from experiments.pack import Packed, pack
+from experiments.pack import Packed, pack, trained
 from experiments.probes import autopsy, baseline
 from experiments.probes import contract as contracts
 from experiments.probes.score import Score, score
@@ -113,8 +114,15 @@ def scoring_digest() -> str:
 
 def identity(selected: Selected, options: Options) -> str:
     """Hash of all that decides a run's result: two runs with one identity give the same bits."""
-    parts = [selected.resolved(), options.seed, options.scale, loader.fingerprint(), loader.current(), scoring_digest()]
-    return digest(parts)
+    targets = corpus.pools(selected.spec)
+    rows = dataset.corpus_digest(_stages(selected, targets), corpus.dev_rows(selected.spec, targets))
+    seed = selected.rung.seed if options.seed is None else options.seed
+    built = loader.fingerprint(), loader.current()
+    return digest([selected.resolved(), seed, options.scale, *built, source.digest(), rows])
+
+
+def _stages(selected: Selected, targets: corpus.Pools) -> dict[str, list[Row]]:
+    return {stage: corpus.stage_rows(selected, stage, targets) for stage in selected.rung.stages()}
 
 
 def execute(selected: Selected, folder: Path, recorder: Recorder, options: Options) -> Outcome:
@@ -124,7 +132,7 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     folder.mkdir(parents=True, exist_ok=False)
 
     targets = corpus.pools(spec)
-    stages = {stage: corpus.stage_rows(selected, stage, targets) for stage in rung.stages()}
+    stages = _stages(selected, targets)
     dev = corpus.dev_rows(spec, targets)
     contract = contracts.build(spec, targets)
     recorder.say(
@@ -139,7 +147,9 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
         [split.Claim("dev", True, True)],
     )
     _check_seen(training, contract)
-    corpus_hash = _write_rows(folder, stages, dev, contract, recorder)
+    dataset.write(folder, contract["contract"], stages, dev, recorder)
+    _write(folder / "contract.json", contract)
+    recorder.dataset(folder / "contract.json", f"{contract['contract']} contract", "eval", contracts.sha256(contract))
 
     coder = _tokenize(folder, selected, training, dev, contract, recorder)
     ctx = spec.model.ctx
@@ -161,10 +171,13 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     _write(folder / "plan.json", trainer.machine.plan.summary())
     recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))
     measures, cursors = _train_stages(selected, trainer, packed, packed_dev, options, seed, recorder)
+    for stage, cursor in cursors.items():
+        stream = Stream(packed[stage].windows, seed, stage, cursor["epoch"], cursor["index"])
+        recorder.params(_realised(stage, stages[stage], trained(packed[stage], stream).tolist(), recorder))
 
     hashes = {
         "contract": contracts.sha256(contract),
-        "corpus": corpus_hash,
+        "corpus": dataset.corpus_digest(stages, dev),
         "tokenizer": hashlib.sha256(coder.json().encode()).hexdigest(),
         "shape": digest(config.as_dict()),
         "engine": loader.fingerprint(),
@@ -196,38 +209,6 @@ def _check_seen(training: Sequence[str], contract: dict) -> None:
             raise split.LeakError(
                 f"split {name}: {len(absent)} cases are called seen, but are not in the training rows, e.g. {absent[0]['prompt']!r}"
             )
-
-
-def _write_rows(
-    folder: Path, stages: Mapping[str, Sequence[Row]], dev: Sequence[Row], contract: dict, recorder: Recorder
-) -> str:
-    """`PROMPT [OUT] OUTPUT` lines by stage, and the same rows with their labels as a dataset. Returns the corpus hash."""
-    from datasets import Dataset, disable_progress_bars
-
-    disable_progress_bars()
-    everything: list[Row] = [*(r for rows in stages.values() for r in rows), *dev]
-    (folder / "rows").mkdir()
-    for name, rows in {**stages, "dev": dev}.items():
-        lines = [r.text for r in rows]
-        if any("\n" in line or "\r" in line or not line.isascii() for line in lines):
-            raise ValueError(f"rows of {name}: a row must be one line of ASCII")
-        (folder / "rows" / f"{name}.txt").write_text("\n".join(lines) + "\n")
-    probes = [
-        Row(c["prompt"], c["expected"], c["split"], c["surface"], c["family"], c["form"], c["case"])
-        for c in contract["cases"]
-    ]
-    columns = [
-        {**asdict(r), "target_sha256": hashlib.sha256(split.fold(r.output).encode()).hexdigest()}
-        for r in [*everything, *probes]
-    ]
-    (folder / "dataset").mkdir()
-    table = Dataset.from_list(columns)
-    table.to_parquet(folder / "dataset" / "rows.parquet")
-    _write(folder / "contract.json", contract)
-    corpus_hash = digest([r.text for r in everything])
-    recorder.dataset(folder / "dataset" / "rows.parquet", f"{contract['contract']} rows", "training", corpus_hash)
-    recorder.dataset(folder / "contract.json", f"{contract['contract']} contract", "eval", contracts.sha256(contract))
-    return corpus_hash
 
 
 def _tokenize(
@@ -351,11 +332,24 @@ def _params(
         values |= {f"{stage}.steps": steps_of(budget, selected, options.scale), f"{stage}.rows": len(stages[stage])}
         values |= {f"{stage}.windows": len(packed[stage].windows.ids), f"{stage}.fill": round(packed[stage].fill, 4)}
         total = sum(rung.mixture[stage].values())
-        shares = corpus.realised(stages[stage])
         for surface, weight in rung.mixture[stage].items():
             values[f"{stage}.declared.{surface}"] = round(weight / total, 6)
-            values[f"{stage}.realised.{surface}"] = round(shares[surface], 6)
     return values
+
+
+def _realised(stage: str, rows: Sequence[Row], times: Sequence[int], recorder: Recorder) -> dict[str, object]:
+    """What a stage really trained, from how often each of its rows was taken: rows, how many are different, and surfaces' shares."""
+    taken: Counter[str] = Counter({row.surface: 0 for row in rows})
+    for row, count in zip(rows, times, strict=True):
+        taken[row.surface] += int(count)
+    different = {r.text for r in rows}
+    trained_ = {r.text for r, count in zip(rows, times, strict=True) if count}
+    if len(trained_) < len(different):
+        recorder.say(f"{stage}: the budget reached {len(trained_)} of {len(different)} different rows")
+    values: dict[str, object] = {
+        f"{stage}.rows_taken": taken.total(), f"{stage}.rows_different": len(different), f"{stage}.rows_trained": len(trained_),
+    }  # fmt: skip
+    return values | {f"{stage}.realised.{s}": round(n / taken.total(), 6) for s, n in taken.items()}
 
 
 def _save(

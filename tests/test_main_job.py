@@ -70,7 +70,7 @@ def rates(world, scope="split.unseen_target"):
 def test_the_rung_says_unseen_targets_exactly(world):
     assert rates(world)["exact"] >= 0.98 and rates(world)["renderable"] >= 0.99 and rates(world)["truncation"] == 0.0
     outputs = [json.loads(line) for line in (Path(world.first.folder) / "outputs.jsonl").read_text().splitlines()]
-    assert all(o["clean_stop"] for o in outputs if o["exact"]) and len(outputs) == 580
+    assert all(o["clean_stop"] for o in outputs if o["exact"]) and len(outputs) == 700
 
 
 def test_the_first_champion_is_crowned_and_the_starved_one_refused_with_reasons(world):
@@ -113,7 +113,7 @@ def test_the_run_page_holds_what_a_reader_needs(world):
     ):
         assert name in metrics, name
     assert len(client.get_metric_history(world.first.run_id, "loss")) == metrics["optimizer_steps"]
-    assert {i.dataset.name for i in found.inputs.dataset_inputs} == {"spec12 rows", "spec12 contract"}
+    assert len(found.inputs.dataset_inputs) == 3
     paths = {
         a.path
         for folder in ("", "evidence", "probes", "tokenizer", "pictures")
@@ -322,6 +322,79 @@ def test_the_command_line_exits_with_what_happened(world):
     )
     again = call("rung", "run", LABEL, "--budget-scale", "0.6", "--promote")
     assert again.returncode == 0 and "reused" in again.stderr and "holds the champion alias already" in again.stderr
+
+
+def test_what_is_logged_as_trained_is_what_was_trained(world):
+    """The starved run stops in the middle of its rows: shares are those of the windows it took, not of the file."""
+    for result in (world.starved, world.first):
+        params = world.store.client.get_run(result.run_id).data.params
+        for stage in ("pretrain", "midtrain"):
+            declared = {k.rpartition(".")[2]: float(v) for k, v in params.items() if k.startswith(f"{stage}.declared.")}
+            realised = {k.rpartition(".")[2]: float(v) for k, v in params.items() if k.startswith(f"{stage}.realised.")}
+            assert set(declared) == set(realised) and sum(realised.values()) == pytest.approx(1, abs=1e-5)
+            assert all(abs(realised[s] - declared[s]) < 0.15 for s in declared)
+            taken, trained, different = (int(params[f"{stage}.rows_{k}"]) for k in ("taken", "trained", "different"))
+            assert 0 < trained <= min(taken, different) and different <= int(params[f"{stage}.rows"])
+    params = world.store.client.get_run(world.starved.run_id).data.params
+    assert int(params["midtrain.rows_trained"]) < 0.2 * int(params["midtrain.rows_different"])
+    assert params["midtrain.realised.bridge"] != params["midtrain.declared.bridge"]
+
+
+def test_the_data_sets_are_what_they_say(world):
+    """Training holds no probe and no held-out row, the digest is that of the file, and the file is an artifact of the run."""
+    import hashlib
+
+    import mlflow
+    from datasets import Dataset
+
+    run_, folder = world.store.client.get_run(world.first.run_id), Path(world.first.folder)
+    sets = {i.dataset.name: (i.dataset, {t.key: t.value for t in i.tags}) for i in run_.inputs.dataset_inputs}
+    contexts = {name: tags["mlflow.data.context"] for name, (_, tags) in sets.items()}
+    assert contexts == {"spec12 rows": "training", "spec12 held-out rows": "validation", "spec12 contract": "eval"}
+    table = mlflow.artifacts.download_artifacts(run_id=world.first.run_id, artifact_path="rows/training.parquet")
+    digest = hashlib.sha256(Path(table).read_bytes()).hexdigest()
+    assert sets["spec12 rows"][0].digest == digest[:36] and sets["spec12 rows"][1]["sha256"] == digest
+    rows = [
+        f"{r['prompt']} {r['output']}" for r in Dataset.from_parquet(table, cache_dir=str(folder / "cache")).to_list()
+    ]
+    lines = [x for s in ("pretrain", "midtrain") for x in (folder / "rows" / f"{s}.txt").read_text().splitlines()]
+    assert rows == lines and json.loads(sets["spec12 rows"][0].profile)["num_rows"] == len(lines)
+    cases = json.loads((folder / "contract.json").read_text())["cases"]
+    assert not {c["prompt"] for c in cases if c["split"] != "seen"} & {
+        r.partition(" [OUT] ")[0] + " [OUT]" for r in rows
+    }
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["experiments/prompts.yaml", "experiments/families/timeline/layout.py", "cengine/train.py", "cengine/c/pool.c"],
+)
+def test_a_change_of_any_source_is_another_identity(file, tmp_path):
+    from experiments import source
+
+    names = {p.relative_to(ROOT).as_posix() for p in source.files()}
+    assert file in names and "cengine/decode.py" in names and not [n for n in names if "generated" in n]
+    for path in source.files():
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / path.relative_to(ROOT))
+    assert source.digest(tmp_path) == source.digest()
+    with (tmp_path / file).open("a") as out:
+        out.write("\n")
+    assert source.digest(tmp_path) != source.digest()
+
+
+def test_identity_covers_sources_and_the_rows_that_come_out(monkeypatch):
+    from experiments import corpus, source
+
+    selected, before = ladder.select(LABEL), run.identity(ladder.select(LABEL), Options())
+    assert run.identity(selected, Options(seed=42)) == before
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "digest", lambda: "other")
+        assert run.identity(selected, Options()) != before
+    with monkeypatch.context() as patch:
+        rows = corpus.stage_rows
+        patch.setattr(corpus, "stage_rows", lambda *a: rows(*a)[::-1])
+        assert run.identity(selected, Options()) != before
 
 
 def test_identity_covers_what_decides_the_bits():
