@@ -105,7 +105,14 @@ def rung_run(
     from experiments.run import Options
 
     ladder.select(rung)  # a rung that cannot be run opens no store
-    options = Options(seed if seed >= 0 else None, budget_scale, threads or None, home.cache() / "parity", torch)
+    options = Options(
+        seed if seed >= 0 else None,
+        budget_scale,
+        threads or None,
+        home.cache() / "parity",
+        home.cache() / "unfinished",
+        torch,
+    )
     store = open_store()
     result = run_rung(store, rung, options, console, force)
     numbers = store.client.get_run(result.run_id).data.metrics

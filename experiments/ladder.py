@@ -74,8 +74,8 @@ class Targets(Record):
 
     Held out by style combination: `never` combinations are trained with no case at all, `per_item` more are held out from each case
     (kind `cases`); `combinations` is the share of form x theme x density x background that is never trained together (kind `forms`),
-    and `per_item` counts the least number of targets of each form that are held out, in whole styles with all their counts. `dev` of each are kept for the
-    held-out loss and never scored.
+    and `per_item` is the least number of targets of each form that are held out, in whole styles with all their counts. `dev` of each
+    are kept for the held-out loss and never scored.
     """
 
     kind: Literal["cases", "forms"]

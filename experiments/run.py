@@ -10,45 +10,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from cengine import checkpoint, loader, parity
 from cengine.decode import Decoder
 from cengine.engine import Pool
 from cengine.model import Config, initial
-from cengine.train import Optimizer, Schedule, Step, Stream, Trainer, fit, held_out
+from cengine.train import Optimizer, Stream, Trainer
 from experiments import corpus, dataset, source, split, surfaces, tokenizer
 from experiments.corpus import Row
-from experiments.ladder import Budget, Selected, digest, select
+from experiments.ladder import Selected, digest, select
 from experiments.pack import Packed, pack, trained
 from experiments.probes import autopsy, baseline
 from experiments.probes import contract as contracts
 from experiments.probes.score import Score, score
+from experiments.recorder import Recorder
 from experiments.tokenizer import Coder
+from experiments.training import Unfinished, steps_of, train_stages
 
 HERE = Path(__file__).resolve().parent
 PROBE_SLOTS = 64
-
-
-class Recorder(Protocol):
-    """Who is told what a run does. Must never raise because a listener is away."""
-
-    def params(self, values: Mapping[str, object]) -> None: ...
-
-    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
-
-    def say(self, message: str) -> None: ...
-
-    def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None: ...
-
-    def artifact(self, path: Path, folder: str) -> None: ...
-
-    def dataset(self, path: Path, name: str, context: str, sha256: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -59,6 +43,7 @@ class Options:
     scale: float = 1.0
     threads: int | None = None
     parity_cache: Path = Path(".cache/parity")
+    unfinished: Path | None = None  # where interrupted training is kept, to go on from; None keeps nothing
     torch: bool = True
 
     def __post_init__(self) -> None:
@@ -131,7 +116,7 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     seed = rung.seed if options.seed is None else options.seed
     folder.mkdir(parents=True, exist_ok=False)
 
-    targets = corpus.pools(spec)
+    name, targets = identity(selected, options), corpus.pools(spec)
     stages = _stages(selected, targets)
     dev = corpus.dev_rows(spec, targets)
     contract = contracts.build(spec, targets)
@@ -170,11 +155,6 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     trainer.load(initial(config, seed, spec.model.init, spec.model.init_std))
     _write(folder / "plan.json", trainer.machine.plan.summary())
     recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))
-    measures, cursors = _train_stages(selected, trainer, packed, packed_dev, options, seed, recorder)
-    for stage, cursor in cursors.items():
-        stream = Stream(packed[stage].windows, seed, stage, cursor["epoch"], cursor["index"])
-        recorder.params(_realised(stage, stages[stage], trained(packed[stage], stream).tolist(), recorder))
-
     hashes = {
         "contract": contracts.sha256(contract),
         "corpus": dataset.corpus_digest(stages, dev),
@@ -182,9 +162,17 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
         "shape": digest(config.as_dict()),
         "engine": loader.fingerprint(),
         "evaluator": scoring_digest(),
-        "identity": identity(selected, options),
+        "identity": name,
     }
-    place = _save(folder, trainer, coder, seed, hashes, measures, cursors)
+    with Unfinished(options.unfinished, name, trainer, recorder) as unfinished:
+        measures, cursors = train_stages(
+            selected, trainer, packed, packed_dev, options.scale, seed, recorder, unfinished
+        )
+        place = _save(folder, trainer, coder, seed, hashes, measures, cursors)
+        unfinished.done()
+    for stage, cursor in cursors.items():
+        stream = Stream(packed[stage].windows, seed, stage, cursor["epoch"], cursor["index"])
+        recorder.params(_realised(stage, stages[stage], trained(packed[stage], stream).tolist(), recorder))
     hashes["weights"] = checkpoint.weights_digest(trainer.weights())
     outputs = probe(contract, coder, Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool), recorder)
     baselines = baseline.evaluate([split.cut(t) for t in training], contract["cases"])
@@ -239,75 +227,7 @@ def _tokenize(
 def model_of(label: str, vocab: int | None = None) -> Config:
     """The model's shape of a rung; the vocabulary is the tokenizer's budget unless given (its real size is known after training it)."""
     spec = select(label).spec
-    return Config(vocab=vocab or spec.tokenizer.vocab, **spec.model.model_dump(exclude={"init", "init_std"}))
-
-
-def steps_of(budget: Budget, selected: Selected, scale: float) -> int:
-    """Optimizer steps that a stage's processed-token budget pays for."""
-    per_step = selected.rung.rows * selected.rung.accumulate * selected.spec.model.ctx
-    return max(1, int(budget.tokens * scale) // per_step)
-
-
-def _train_stages(
-    selected: Selected,
-    trainer: Trainer,
-    packed: Mapping[str, Packed],
-    dev: Packed,
-    options: Options,
-    seed: int,
-    recorder: Recorder,
-) -> tuple[dict[str, float], dict[str, dict[str, int]]]:
-    """Every stage in turn; optimizer moments carry over, the schedule starts anew. Returns totals, and each stage's step and data cursor."""
-    rung, at, tokens, targets = selected.rung, 0, 0, 0
-    cursors: dict[str, dict[str, int]] = {}
-    started, training_seconds = time.monotonic(), 0.0
-    held = held_out(trainer, dev.windows, dev.text_bytes)
-    recorder.metrics({"held_out_bits_per_byte": held["bits_per_byte"]}, 0)
-    for stage in rung.stages():
-        budget = rung.budget[stage]
-        steps = steps_of(budget, selected, options.scale)
-        schedule = Schedule(budget.lr, steps, min(budget.warmup, max(1, steps // 5)), budget.schedule, budget.floor)
-        stream = Stream(packed[stage].windows, seed, stage)
-        before = time.monotonic()
-        for number, step in enumerate(fit(trainer, stream, schedule, rung.accumulate), 1):
-            now = time.monotonic()
-            training_seconds += now - before
-            tokens, targets, at = tokens + step.tokens, targets + step.valid, at + 1
-            rate = step.tokens / max(now - before, 1e-9)
-            recorder.metrics(_step_metrics(step, tokens, rate), at)
-            recorder.progress(
-                stage,
-                number,
-                steps,
-                {"loss": step.loss, "tokens_per_second": rate, "seconds_left": (now - before) * (steps - number)},
-            )
-            if number % max(1, steps // 5) == 0 or number == steps:
-                held = held_out(trainer, dev.windows, dev.text_bytes)
-                recorder.metrics({"held_out_bits_per_byte": held["bits_per_byte"]}, at)
-            before = time.monotonic()
-        cursors[stage] = {"step": steps, **stream.state()}
-        recorder.say(
-            f"{stage}: {steps} steps, loss {step.loss:.4f}, held out {held['bits_per_byte']:.5f} bits per byte"
-        )
-    return {
-        "processed_tokens": float(tokens),
-        "target_tokens": float(targets),
-        "optimizer_steps": float(at),
-        "training_seconds": training_seconds,
-        "stage_seconds": time.monotonic() - started,
-        "held_out_bits_per_byte": held["bits_per_byte"],
-        "final_loss": step.loss,
-    }, cursors
-
-
-def _step_metrics(step: Step, tokens: int, rate: float) -> dict[str, float]:
-    return {
-        "loss": step.loss,
-        "lr": step.lr,
-        "grad_norm": step.grad_norm,
-        "tokens_per_second": rate,
-        "tokens_seen": float(tokens),
-    }
+    return spec.model.config(vocab or spec.tokenizer.vocab)
 
 
 def _params(
