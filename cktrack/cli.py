@@ -1,6 +1,7 @@
 """The command line. Every command validates its input, prints a sentence for what went wrong, and exits non-zero then.
 
-Exit codes: 0 done, 1 a check did not pass, 2 wrong input or a refused precondition, 3 a promotion was refused, 130 interrupted.
+Exit codes: 0 done, 1 a check did not pass, 2 wrong input or a refused precondition, 3 a promotion was refused, 130 interrupted,
+143 terminated.
 Heavy imports (mlflow, torch) happen inside the commands that need them, so that `--help` is quick.
 """
 
@@ -15,6 +16,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from cktrack.ending import Terminated, terminable
 
 app = typer.Typer(
     help="Train small transformers to speak a formal language on a CPU; prove every rung; promote through MLflow.",
@@ -236,6 +239,8 @@ def ui(port: Annotated[int, typer.Option(help="port on this machine")] = 5000) -
 
     from cktrack.store import open_store
 
+    if not 1 <= port <= 65535:
+        raise ValueError(f"port: got {port}; expected 1 to 65535, for example --port 5000")
     store = open_store()
     if not store.local:
         console.print(f"the store is a server: open {store.uri}", highlight=False)
@@ -299,7 +304,11 @@ def bench_train(
 def main() -> None:
     """Run the command line; an error that one of our packages raised with a sentence becomes that sentence and exit code 2."""
     try:
-        app()
+        with terminable():
+            app()
+    except Terminated:
+        console.print("cktrack: terminated; a run that was open is marked KILLED", highlight=False, soft_wrap=True)
+        sys.exit(143)
     except (ValueError, RuntimeError, ArithmeticError, MemoryError, OSError, ImportError) as error:
         if not _ours(error):
             raise

@@ -259,6 +259,7 @@ def set_aliases(store: Store, name: str, state: State) -> None:
 
 def repair(store: Store, name: str) -> State:
     """Set the aliases to what the journal says."""
+    history(store, name)
     with promoter(store, name):
         state = Journal(store, name).state()
         set_aliases(store, name, state)

@@ -17,7 +17,7 @@ from mlflow.entities import LoggedModelOutput, Metric
 
 from cengine import checkpoint
 from cktrack import board, judge
-from cktrack.store import Store, set_tags
+from cktrack.store import COMPLETE, Store, set_tags
 from experiments import compiler, ladder
 from experiments.ladder import Selected
 from experiments.probes.contract import content_of
@@ -67,7 +67,7 @@ def publish(store: Store, run_id: str, label: str, outcome: Outcome) -> dict:
     set_tags(
         store,
         run_id,
-        {"logging.complete": str(complete).lower(), "cktrack.version": version, "cktrack.folder": str(outcome.folder)},
+        {COMPLETE: str(complete).lower(), "cktrack.version": version, "cktrack.folder": str(outcome.folder)},
     )
     published = {"model": name, "version": version}
     (outcome.folder / PUBLISHED).write_text(json.dumps(published) + "\n")

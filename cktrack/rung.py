@@ -15,7 +15,7 @@ from cengine import loader
 from cktrack import home
 from cktrack.publish import PUBLISHED
 from cktrack.recorder import MlflowRecorder
-from cktrack.store import IDENTITY, Store, StoreError, run
+from cktrack.store import COMPLETE, IDENTITY, Store, StoreError, run
 from experiments import ladder
 from experiments.ladder import Selected
 from experiments.run import Options, execute, identity
@@ -55,7 +55,7 @@ def find_equal(store: Store, selected: Selected, options: Options) -> Result | N
     query = f"attributes.status = 'FINISHED' AND tags.`{IDENTITY}` = '{identity(selected, options)}'"
     for found in store.client.search_runs([experiment.experiment_id], query, order_by=["attributes.start_time DESC"]):
         tags = found.data.tags
-        if tags.get("logging.complete") == "true" and tags.get("cktrack.version"):
+        if tags.get(COMPLETE) == "true" and tags.get("cktrack.version"):
             return Result(
                 found.info.run_id, selected.spec.name, tags["cktrack.version"], tags.get("cktrack.folder", ""), True
             )
