@@ -63,13 +63,13 @@ def rung_run(
         bool, typer.Option("--torch/--no-torch", help="torch as second parity oracle, where installed")
     ] = True,
     promote: Annotated[
-        bool, typer.Option("--promote", help="ask for promotion afterwards (exit 3 if refused)")
+        bool, typer.Option("--promote", help="ask for promotion, once for equal runs (exit 3 if refused)")
     ] = False,
     json_: Json = False,
 ) -> None:
     """Train a rung, probe it, log it as one MLflow run and register its checkpoint."""
     from cktrack import home, show
-    from cktrack.promote import champion_version
+    from cktrack.promote import champion_version, last_event
     from cktrack.rung import run_rung
     from cktrack.store import open_store
     from experiments.run import Options
@@ -98,6 +98,14 @@ def rung_run(
         )
     elif champion_version(store, result.model) == result.version:
         console.print(f"{result.model} version {result.version} holds the champion alias already", highlight=False)
+    elif result.reused and (before := last_event(store, result.model, result.version)):
+        console.print(
+            f"judged before, and not again: {before.sentence}; `cktrack promote {result.model} {result.version}` asks again",
+            highlight=False,
+            soft_wrap=True,
+        )
+        if before.kind == "refused":
+            raise typer.Exit(3)
     else:
         _promote(store, result.model, result.version, "", False, json_)
 
@@ -131,22 +139,31 @@ def promote(
     version: Annotated[str, typer.Argument(help="version that asks to become champion")],
     reason: Annotated[str, typer.Option(help="why, for the journal")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="judge, but change and record nothing")] = False,
+    new_contract: Annotated[
+        bool, typer.Option("--new-contract", help="the contract was changed on purpose; recorded in the event")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Judge a version against its gates and the champion; set the alias or refuse with reasons. Exits 3 if refused."""
     from cktrack.store import open_store
 
-    _promote(open_store(), name, version, reason, dry_run, json_)
+    _promote(open_store(), name, version, reason, dry_run, json_, new_contract)
 
 
-def _promote(store: Any, name: str, version: str, reason: str, dry_run: bool, json_: bool) -> None:
+def _promote(
+    store: Any, name: str, version: str, reason: str, dry_run: bool, json_: bool, new_contract: bool = False
+) -> None:
     from cktrack import show
+    from cktrack.promote import history
     from cktrack.promote import promote as judge
 
-    event = judge(store, name, version, reason, dry_run)
+    champion = history(store, name)[0].version
+    event = judge(store, name, version, reason, dry_run, new_contract)
+    if champion == version:
+        console.print(f"{name} version {version} holds the champion alias already; nothing was judged", highlight=False)
     if json_:
         _emit(event.plain())
-    else:
+    elif champion != version:
         show.verdicts(event)
     if event.kind == "refused":
         raise typer.Exit(3)

@@ -27,7 +27,6 @@ from promotion import recompute
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 24  # cases whose pictures every run logs, and as many misses besides
 PICTURE_WIDTH = 720  # pixels
-NOTE_LIMIT = 7900  # characters of a run's note that every store keeps
 PUBLISHED = "published.json"
 ARTIFACTS = {
     "evidence": ("evidence.json", "contract.json", "splits.json", "parity.json"),
@@ -60,7 +59,9 @@ def publish(store: Store, run_id: str, label: str, outcome: Outcome) -> dict:
     log_tables(store, run_id, outcome)
     log_pictures(store, run_id, outcome)
     set_tags(
-        store, run_id, {"mlflow.note.content": board.note(outcome, rates, label, selected.rung.hypothesis)[:NOTE_LIMIT]}
+        store,
+        run_id,
+        {"mlflow.note.content": board.note(outcome, rates, label, selected.rung.hypothesis)[: board.NOTE_LIMIT]},
     )
     tag_version(store, name, version, outcome, evidence.digest)
     complete = len(store.client.get_metric_history(run_id, "loss")) == int(outcome.measures["optimizer_steps"])

@@ -21,9 +21,10 @@ from cengine.decode import Decoder
 from cengine.engine import Pool
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Schedule, Step, Stream, Trainer, fit, held_out
-from experiments import corpus, split, surfaces, tokenizer
+from experiments import corpus, material, split, surfaces, tokenizer
 from experiments.corpus import Row
 from experiments.ladder import Budget, Selected, digest, select
+from experiments.material import Material
 from experiments.pack import Packed, pack
 from experiments.probes import autopsy, baseline
 from experiments.probes import contract as contracts
@@ -123,23 +124,13 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     seed = rung.seed if options.seed is None else options.seed
     folder.mkdir(parents=True, exist_ok=False)
 
-    targets = corpus.pools(spec)
-    stages = {stage: corpus.stage_rows(selected, stage, targets) for stage in rung.stages()}
-    dev = corpus.dev_rows(spec, targets)
-    contract = contracts.build(spec, targets)
+    drawn = material.draw(selected)
+    targets, stages, dev, contract, training = drawn.targets, drawn.stages, drawn.dev, drawn.contract, drawn.training
     recorder.say(
         f"{len(targets.trained)} trained targets, {sum(map(len, stages.values()))} rows, {len(contract['cases'])} probe cases"
     )
-
-    training = [row.text for rows in stages.values() for row in rows]
-    proof = split.prove(training, contract["cases"], contracts.claims(contract)).as_dict()
-    split.prove(
-        training,
-        [{"split": "dev", "prompt": r.prompt, "expected": r.output} for r in dev],
-        [split.Claim("dev", True, True)],
-    )
-    _check_seen(training, contract)
-    corpus_hash = _write_rows(folder, stages, dev, contract, recorder)
+    proof = drawn.prove().as_dict()
+    _write_rows(folder, drawn, recorder)
 
     coder = _tokenize(folder, selected, training, dev, contract, recorder)
     ctx = spec.model.ctx
@@ -163,8 +154,8 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     measures, cursors = _train_stages(selected, trainer, packed, packed_dev, options, seed, recorder)
 
     hashes = {
-        "contract": contracts.sha256(contract),
-        "corpus": corpus_hash,
+        "contract": drawn.contract_sha256,
+        "corpus": drawn.corpus_sha256,
         "tokenizer": hashlib.sha256(coder.json().encode()).hexdigest(),
         "shape": digest(config.as_dict()),
         "engine": loader.fingerprint(),
@@ -183,28 +174,12 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
 # ------------------------------------------------------------------------------------------------- data
 
 
-def _check_seen(training: Sequence[str], contract: dict) -> None:
-    """A split that says its prompts were trained must say the truth too."""
-    rows = {split.fold(t) for t in training}
-    for name, s in contract["splits"].items():
-        absent = [
-            c
-            for c in contract["cases"]
-            if c["split"] == name and s["kind"] == "seen" and split.fold(f"{c['prompt']} {c['expected']}") not in rows
-        ]
-        if absent:
-            raise split.LeakError(
-                f"split {name}: {len(absent)} cases are called seen, but are not in the training rows, e.g. {absent[0]['prompt']!r}"
-            )
-
-
-def _write_rows(
-    folder: Path, stages: Mapping[str, Sequence[Row]], dev: Sequence[Row], contract: dict, recorder: Recorder
-) -> str:
-    """`PROMPT [OUT] OUTPUT` lines by stage, and the same rows with their labels as a dataset. Returns the corpus hash."""
+def _write_rows(folder: Path, drawn: Material, recorder: Recorder) -> None:
+    """`PROMPT [OUT] OUTPUT` lines by stage, and the same rows with their labels as a dataset."""
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
+    stages, dev, contract = drawn.stages, drawn.dev, drawn.contract
     everything: list[Row] = [*(r for rows in stages.values() for r in rows), *dev]
     (folder / "rows").mkdir()
     for name, rows in {**stages, "dev": dev}.items():
@@ -224,10 +199,10 @@ def _write_rows(
     table = Dataset.from_list(columns)
     table.to_parquet(folder / "dataset" / "rows.parquet")
     _write(folder / "contract.json", contract)
-    corpus_hash = digest([r.text for r in everything])
-    recorder.dataset(folder / "dataset" / "rows.parquet", f"{contract['contract']} rows", "training", corpus_hash)
-    recorder.dataset(folder / "contract.json", f"{contract['contract']} contract", "eval", contracts.sha256(contract))
-    return corpus_hash
+    recorder.dataset(
+        folder / "dataset" / "rows.parquet", f"{contract['contract']} rows", "training", drawn.corpus_sha256
+    )
+    recorder.dataset(folder / "contract.json", f"{contract['contract']} contract", "eval", drawn.contract_sha256)
 
 
 def _tokenize(
