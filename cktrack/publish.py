@@ -16,7 +16,8 @@ import mlflow
 from mlflow.entities import LoggedModelOutput, Metric
 
 from cengine import checkpoint
-from cktrack import board, judge
+from cktrack import board, judge, sheet
+from cktrack.serving import MAX_NEW
 from cktrack.store import COMPLETE, Store, set_tags
 from experiments import compiler, ladder
 from experiments.ladder import Selected
@@ -105,7 +106,7 @@ def log_model(store: Store, run_id: str, selected: Selected, outcome: Outcome) -
                 "defusedxml",
                 "cairosvg",
             ],
-            input_example=[outcome.contract["cases"][0]["prompt"]],
+            input_example=([outcome.contract["cases"][0]["prompt"]], {"max_new": MAX_NEW}),
             step=step,
         )
     store.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step)])
@@ -209,9 +210,10 @@ def _image(svg: str | None) -> mlflow.Image:
 
 
 def log_pictures(store: Store, run_id: str, outcome: Outcome) -> None:
-    """SVG and PNG files: every miss with what was expected beside it, and a choice of hits."""
+    """SVG and PNG files: a choice of hits and misses with what was expected beside a miss; and all of them on one HTML page."""
     folder = outcome.folder / "pictures"
     folder.mkdir(exist_ok=True)
+    cases = []
     for output in chosen(outcome.outputs):
         name = output.case["id"]
         pictures = {"got": output.score.svg}
@@ -223,4 +225,18 @@ def log_pictures(store: Store, run_id: str, outcome: Outcome) -> None:
                 (folder / f"{name}.{kind}.png").write_bytes(_png(svg))
             else:
                 (folder / f"{name}.{kind}.txt").write_text(f"{output.score.problem}\n\n{output.raw}\n")
+        labels = f"{output.case['split']}, {output.case['family']}: {output.failure}"
+        problem = f"{output.score.problem}\n\n{output.raw}"
+        cases.append(
+            sheet.Shown(
+                name,
+                labels,
+                output.case["prompt"],
+                output.score.exact,
+                output.score.svg,
+                problem,
+                pictures.get("expected"),
+            )
+        )
+    (folder / "index.html").write_text(sheet.page(f"Pictures of run {run_id}", cases))
     store.client.log_artifacts(run_id, str(folder), "pictures")

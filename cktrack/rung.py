@@ -76,7 +76,6 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
     tags = {
         IDENTITY: identity(selected, options),
         "cktrack.rung": label,
-        "git.commit": git_commit(),
         "machine.cpu": _cpu(),
         "engine.instruction_sets": ",".join(loader.available()),
     }
@@ -84,6 +83,7 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
         recorder, folder = MlflowRecorder(store, run_id, console), home.runs() / run_id
         recorder.say(f"run {run_id} in experiment {selected.spec.name}")
         try:
+            recorder.params({"git.commit": git_commit()})
             outcome = execute(selected, folder, recorder, options)
             recorder.params({f"sha256.{k}": v for k, v in outcome.hashes.items()})
             recorder.publish(label, folder)

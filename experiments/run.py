@@ -118,11 +118,20 @@ def identity(selected: Selected, options: Options) -> str:
     return digest(parts)
 
 
+def configuration(selected: Selected, seed: int, scale: float) -> dict:
+    """The whole configuration of a run: spec and rung as they were read, every default filled in, with the seed and scale in force."""
+    spec = selected.spec.model_dump(mode="json", exclude={"rungs"})
+    rung = {"name": selected.name, **selected.rung.model_dump(mode="json"), "seed": seed}
+    return {"spec": spec, "rung": rung, "budget_scale": scale}
+
+
 def execute(selected: Selected, folder: Path, recorder: Recorder, options: Options) -> Outcome:
     """Run a rung in `folder` (which must not hold one already)."""
     spec, rung = selected.spec, selected.rung
     seed = rung.seed if options.seed is None else options.seed
     folder.mkdir(parents=True, exist_ok=False)
+    _write(folder / "config.json", configuration(selected, seed, options.scale))
+    recorder.artifact(folder / "config.json", "config")
 
     drawn = material.draw(selected)
     targets, stages, dev, contract, training = drawn.targets, drawn.stages, drawn.dev, drawn.contract, drawn.training

@@ -109,6 +109,7 @@ def test_the_run_page_holds_what_a_reader_needs(world):
         "sha256.contract",
         "sha256.corpus",
         "tokenizer.size",
+        "git.commit",
     ):
         assert name in params, name
     assert "# spec12/r17" in tags["mlflow.note.content"] and "Baselines" in tags["mlflow.note.content"]
@@ -126,7 +127,7 @@ def test_the_run_page_holds_what_a_reader_needs(world):
     assert {i.dataset.name for i in found.inputs.dataset_inputs} == {"spec12 rows", "spec12 contract"}
     paths = {
         a.path
-        for folder in ("", "evidence", "probes", "tokenizer", "pictures")
+        for folder in ("", "config", "evidence", "probes", "tokenizer", "pictures")
         for a in client.list_artifacts(world.first.run_id, folder)
     }
     assert {
@@ -135,6 +136,8 @@ def test_the_run_page_holds_what_a_reader_needs(world):
         "probes/outputs.json",
         "probes/cases.json",
         "tokenizer/tokenizer.json",
+        "config/config.json",
+        "pictures/index.html",
         "engine",
     } <= paths
     assert any(p.endswith(".svg") for p in paths) and any(p.endswith(".png") for p in paths)
@@ -164,6 +167,8 @@ def test_the_logged_model_carries_the_scores_and_serves(world):
     served = mlflow.pyfunc.load_model("models:/spec12@champion")
     case = json.loads((Path(world.first.folder) / "contract.json").read_text())["cases"][-1]
     assert served.predict([case["prompt"]]) == [{"text": case["expected"], "stop": "eos"}]
+    (short,) = served.predict([case["prompt"]], params={"max_new": 3})
+    assert short["stop"] == "budget" and case["expected"].startswith(short["text"])
 
 
 def test_the_checkpoint_is_whole_and_knows_its_hashes(world):
