@@ -101,16 +101,9 @@ def test_the_run_page_holds_what_a_reader_needs(world):
     assert found.info.status == "FINISHED" and tags["logging.complete"] == "true" and tags["cktrack.rung"] == LABEL
     assert client.get_experiment(found.info.experiment_id).name == "spec12"
     for name in (
-        "model.layers",
-        "optimizer.beta2",
-        "pretrain.tokens",
-        "midtrain.realised.bridge",
-        "seed.init_and_order",
-        "sha256.contract",
-        "sha256.corpus",
-        "tokenizer.size",
-        "git.commit",
-    ):
+        "model.layers", "optimizer.beta2", "pretrain.tokens", "midtrain.realised.bridge", "seed.init_and_order",
+        "sha256.contract", "sha256.corpus", "tokenizer.size", "git.commit",
+    ):  # fmt: skip
         assert name in params, name
     assert "# spec12/r17" in tags["mlflow.note.content"] and "Baselines" in tags["mlflow.note.content"]
     for name in (
