@@ -12,8 +12,8 @@ from html import escape
 
 STYLE = (
     "body{font:14px/1.4 system-ui,sans-serif;margin:2rem;color:#222;background:#fafafa}"
-    "article{display:inline-block;vertical-align:top;margin:0 1rem 1.5rem 0;padding:.8rem;background:#fff;border:1px solid #ddd;width:46rem}"
-    "article.miss{border-color:#b00020}h2{font-size:1rem;margin:0 0 .4rem}p{margin:.2rem 0;color:#555;overflow-wrap:anywhere}"
+    "article{display:inline-block;vertical-align:top;margin:0 1rem 1.5rem 0;padding:.8rem;background:#fff;border:1px solid #ddd;width:23rem}"
+    "article.miss{border-color:#b00020;width:46rem}h2{font-size:1rem;margin:0 0 .4rem}p{margin:.2rem 0;color:#555;overflow-wrap:anywhere}"
     "figure{display:inline-block;margin:.4rem .6rem 0 0;vertical-align:top}img{width:22rem;border:1px solid #eee}pre{white-space:pre-wrap}"
 )
 
