@@ -11,28 +11,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
 
 from experiments import split
 from experiments.corpus import Row
-from experiments.ladder import digest
+from experiments.recorder import Recorder
 
 
-class Listener(Protocol):
-    """Who is told of files and data sets (the part of a run's recorder that is needed here)."""
-
-    def artifact(self, path: Path, folder: str) -> None: ...
-
-    def dataset(self, path: Path, name: str, context: str, sha256: str) -> None: ...
-
-
-def corpus_digest(stages: Mapping[str, Sequence[Row]], dev: Sequence[Row]) -> str:
-    """sha256 of all rows in their order: those that are trained, then those of the held-out loss."""
-    return digest([r.text for rows in (*stages.values(), dev) for r in rows])
-
-
-def write(folder: Path, name: str, stages: Mapping[str, Sequence[Row]], dev: Sequence[Row], listener: Listener) -> None:
-    """Write the rows under `folder` and tell the listener: data sets with the sha256 of their files, and the files as artifacts."""
+def write(folder: Path, name: str, stages: Mapping[str, Sequence[Row]], dev: Sequence[Row], recorder: Recorder) -> None:
+    """Write the rows under `folder` and tell the recorder: data sets with the sha256 of their files, and the files as artifacts."""
     (folder / "rows").mkdir()
     for stage, rows in {**stages, "dev": dev}.items():
         lines = [r.text for r in rows]
@@ -43,8 +29,8 @@ def write(folder: Path, name: str, stages: Mapping[str, Sequence[Row]], dev: Seq
     for context, what, table in (("training", "rows", training), ("validation", "held-out rows", dev)):
         path = folder / "rows" / f"{context}.parquet"
         _write_table(path, table)
-        listener.dataset(path, f"{name} {what}", context, hashlib.sha256(path.read_bytes()).hexdigest())
-        listener.artifact(path, "rows")
+        recorder.dataset(path, f"{name} {what}", context, hashlib.sha256(path.read_bytes()).hexdigest())
+        recorder.artifact(path, "rows")
 
 
 def _write_table(path: Path, rows: Iterable[Row]) -> None:
