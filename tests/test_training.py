@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -99,22 +99,21 @@ class Slow(Listener):
         time.sleep(0.05)
 
 
-def _train_in_a_process(folder):
-    run_stages(folder, Slow())
-
-
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path, whole):
     """kill -9, again and again, wherever it is: in a step, in a write, between two."""
-    context, killed = multiprocessing.get_context("spawn"), 0
+    killed = 0
     for delay in 0.3 * random.uniform(5, random.stream_of("kill"), 4):
         seen = set(tmp_path.rglob("step-*"))
-        process = context.Process(target=_train_in_a_process, args=(tmp_path,))
-        process.start()
-        while process.is_alive() and set(tmp_path.rglob("step-*")) <= seen:
+        process = subprocess.Popen([sys.executable, __file__, str(tmp_path)])
+        while process.poll() is None and set(tmp_path.rglob("step-*")) <= seen:
             time.sleep(0.005)
         time.sleep(float(delay))
-        if process.is_alive():
-            os.kill(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            process.kill()
             killed += 1
-        process.join()
+        process.wait()
     assert killed and run_stages(tmp_path, Listener())[0] == whole[0]
+
+
+if __name__ == "__main__":
+    run_stages(Path(sys.argv[1]), Slow())
