@@ -41,10 +41,10 @@ class Pool:
         self._lock = threading.Lock()
         weakref.finalize(self, lib.ck_pool_free, self.handle)
 
-    def run(self, records, count: int, nanoseconds=ffi.NULL) -> None:
+    def run(self, records, count: int, nanoseconds=ffi.NULL, precision: str = "fp32") -> None:
         """Run `count` records; other Python threads wait for their turn."""
         with self._lock:
-            lib.ck_run(self.handle, records, count, nanoseconds)
+            lib.ck_run(self.handle, loader.kernels(precision), records, count, nanoseconds)
 
 
 class Program:
@@ -67,6 +67,7 @@ class Machine:
     def __init__(
         self, graph: Graph, calls: Sequence[Call], threads: int | None = None, pool: Pool | None = None
     ) -> None:
+        loader.kernels(graph.precision)  # refused before anything is placed
         self.graph = graph
         self.plan: Plan = place(graph, calls)
         verify(self.plan, calls)
@@ -118,12 +119,12 @@ class Machine:
         if guard:
             self._run_guarded(program)
         else:
-            self.pool.run(program.records, len(program))
+            self.pool.run(program.records, len(program), precision=self.graph.precision)
 
     def profile(self, program: Program) -> dict[str, float]:
         """Run once; seconds by C function."""
         spent = ffi.new("int64_t[]", max(1, len(program)))
-        self.pool.run(program.records, len(program), spent)
+        self.pool.run(program.records, len(program), spent, self.graph.precision)
         names = list(FUNCTION_INDEX)
         total: dict[str, float] = {}
         for i in range(len(program)):
@@ -150,7 +151,7 @@ class Machine:
                 words[:] = GUARD_WORD
             inputs = [n for n, a in zip(call.args, call.direction.reads, strict=False) if not a.changed]
             before = {n: self.view(n).tobytes() for n in inputs if n not in call.writes()}
-            self.pool.run(records + at, count)
+            self.pool.run(records + at, count, precision=self.graph.precision)
             at += count
             for name, side, words in guards:
                 if (words != GUARD_WORD).any():

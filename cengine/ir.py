@@ -83,6 +83,7 @@ class Call:
 class Graph:
     """Tensors by name, forward calls in order, and what must be prepared before them when a parameter has changed."""
 
+    precision: str = "fp32"  # of the operands of products: fp32 or bf16
     tensors: dict[str, Tensor] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     prepare: list[Call] = field(default_factory=list)
@@ -100,7 +101,7 @@ class Graph:
         expected = {a.name for a in op.inputs}
         if set(inputs) != expected:
             raise ValueError(f"op {op_name} ({name}): got inputs {sorted(inputs)}; expected {sorted(expected)}")
-        sizes = op.bind({role: ref.shape for role, ref in inputs.items()})
+        sizes = {**op.bind({role: ref.shape for role, ref in inputs.items()}), "Q": int(self.precision == "bf16")}
         roles = {role: ref.name for role, ref in inputs.items()}
         self._prepare(name, op, "fwd", roles, sizes)
         for i, arg in enumerate(op.outputs):
@@ -129,7 +130,7 @@ class Graph:
         op: Op,
         kind: str,
         roles: dict[str, str],
-        sizes: dict[str, int],
+        sizes: Mapping[str, int],
         attrs: tuple[float, ...],
         add: int = 0,
     ) -> Call:
@@ -181,7 +182,8 @@ def backward(graph: Graph) -> tuple[list[Call], dict[str, list[str]]]:
             continue
         roles = dict(graph.bindings[call.name])
         direction = call.op.directions["bwd"]
-        graph._prepare(call.name, call.op, "bwd", roles, call.sizes)
+        sizes = {**call.sizes, "Q": int(graph.precision == "bf16")}
+        graph._prepare(call.name, call.op, "bwd", roles, sizes)
         known = {a.name for a in call.op.inputs + call.op.outputs + call.op.prepared("bwd")}
         for arg in direction.reads:
             if arg.name not in known:
@@ -212,5 +214,5 @@ def backward(graph: Graph) -> tuple[list[Call], dict[str, list[str]]]:
                     f"backward: {call.name} must be the last that uses {target_name!r}, whose gradient it passes on"
                 )
             of[target_name] = roles[source]  # later calls add to it: what reads it before is done by then
-        calls.append(graph._call(call.name, call.op, "bwd", roles, dict(call.sizes), call.attrs, add))
+        calls.append(graph._call(call.name, call.op, "bwd", roles, sizes, call.attrs, add))
     return calls, parts

@@ -19,23 +19,47 @@ except ImportError as error:  # pragma: no cover - needs a tree without a built 
     ) from error
 
 INSTRUCTION_SETS = ("portable", "avx2", "avx512")  # slowest first
+PRECISIONS = ("fp32", "bf16")  # of the operands of matrix products
 
 
 def available() -> list[str]:
     """Instruction sets that this CPU and this build have, slowest first."""
-    return ffi.string(lib.ck_cpu_flags()).decode().split(",")
+    return [name for name in INSTRUCTION_SETS if lib.ck_kernels(name.encode()) >= 0]
+
+
+_chosen: dict[str, str] = {}  # precision -> instruction set of its kernels
 
 
 def choose(name: str | None = None) -> str:
     """Select an instruction set for the whole process: the named one, CKTRACK_ISA's, or the best there is. Returns its name."""
     wanted = name or os.environ.get("CKTRACK_ISA") or available()[-1]
-    if lib.ck_instruction_set(wanted.encode()) != 0:
+    if wanted not in available():
         raise ValueError(f"instruction set: got {wanted!r}; expected one of {available()} on this CPU")
+    _chosen["fp32"] = wanted
     return wanted
 
 
 def current() -> str:
-    return ffi.string(lib.ck_instruction_set_name()).decode()
+    return _chosen["fp32"]
+
+
+def why_not(precision: str) -> str | None:
+    """None if products can be computed in this precision here, else one sentence why not."""
+    if precision not in PRECISIONS:
+        return f"precision: got {precision!r}; expected one of {list(PRECISIONS)}"
+    if precision == "bf16" and (current() != "avx512" or lib.ck_kernels(b"amx") < 0):
+        return (
+            "precision bf16 needs a CPU with AMX, a system that allows it and the avx512 instruction set; use fp32 here"
+        )
+    return None
+
+
+def kernels(precision: str = "fp32") -> int:
+    """The kernel table of a precision; raises ValueError with the reason if there is none here."""
+    reason = why_not(precision)
+    if reason:
+        raise ValueError(reason)
+    return int(lib.ck_kernels(b"amx" if precision == "bf16" else current().encode()))
 
 
 def fingerprint() -> str:

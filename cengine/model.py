@@ -175,9 +175,9 @@ def _decoder(
     )
 
 
-def training_graph(config: Config, batch: int, time: int) -> Graph:
+def training_graph(config: Config, batch: int, time: int, precision: str = "fp32") -> Graph:
     """ids, targets, pos [batch, time] and loss_scale [1] to per-token losses [batch, time] (tensor `loss`)."""
-    graph = Graph()
+    graph = Graph(precision)
     weights, cos, sin = _declare(graph, config)
     ids, targets, pos = (graph.tensor(n, (batch, time), "input", "i") for n in ("ids", "targets", "pos"))
     scale = graph.tensor("loss_scale", (1,), "control")

@@ -17,7 +17,7 @@ A phase is one C function (its name behind the op's; `=name` is a function of an
 
 Size letters, in the one order in which every kernel receives them:
 B batch rows, T positions, N tokens, S cache slots, L table length, H query heads, G key/value heads, D head size,
-C inputs, O outputs, V vocabulary, K constants, P parameters.
+C inputs, O outputs, V vocabulary, K constants, P parameters, Q 1 if operands are bf16 and 0 if not.
 
 The table itself, with the float64 references, is in `ops.py`. This file runs no kernel.
 """
@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-SIZE_ORDER = "BTNSLHGDCOVKP"
+SIZE_ORDER = "BTNSLHGDCOVKPQ"
 
 # Block sizes that fix the shape of every parallel split and reduction tree. They go into the generated header, so C and
 # Python read the same numbers. Results do not depend on the thread count because only shapes and these decide the order.

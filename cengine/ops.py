@@ -128,6 +128,9 @@ def cross_entropy_gradient(logits, targets, lse, scale):
 
 # ---------------------------------------------------------------------------------------------------- the table
 
+PACKED = {"fwd": "w -> packed:O/PANEL*PANEL*(C/32*32)", "bwd": "w -> turned:C/PANEL*PANEL*(O/32*32)"}
+TILES = {"bwd": "dyt:Q,B,T/ROWBLOCK*ROWBLOCK,O/32*16 xv:Q,B,T/ROWBLOCK*ROWBLOCK,C/32*16"}
+
 _TABLE = [
     Op(
         "embedding",
@@ -151,7 +154,8 @@ _TABLE = [
         "linear",
         "x:B,T,C w:O,C -> y:B,T,O",
         "dy x w turned -> dx dw",
-        prepare={"fwd": "w -> packed:O/PANEL*PANEL*C", "bwd": "w -> turned:C/PANEL*PANEL*O"},
+        prepare=PACKED,
+        scratch=TILES,
         phases={
             "prepare_fwd": (("pack", "O/PANEL", "packed"),),
             "prepare_bwd": (("turn", "C/PANEL", "turned"),),
@@ -166,7 +170,8 @@ _TABLE = [
         "x:B,T,C w:O,C r:B,T,O -> y:B,T,O",
         "dy x w turned -> dx dw",
         same={"dr": "dy"},
-        prepare={"fwd": "w -> packed:O/PANEL*PANEL*C", "bwd": "w -> turned:C/PANEL*PANEL*O"},
+        prepare=PACKED,
+        scratch=TILES,
         phases={
             "prepare_fwd": (("=linear_pack", "O/PANEL", "packed"),),
             "prepare_bwd": (("=linear_turn", "C/PANEL", "turned"),),

@@ -113,7 +113,10 @@ def exclusive(method: Callable[P, R]) -> Callable[P, R]:
 
 
 class Trainer:
-    """Weights, gradients and moments of a model in one arena, for batches of one shape [rows, time]."""
+    """Weights, gradients and moments of a model in one arena, for batches of one shape [rows, time].
+
+    precision bf16 rounds the operands of matrix products to bf16; sums, weights, gradients and moments stay fp32.
+    """
 
     def __init__(
         self,
@@ -123,13 +126,14 @@ class Trainer:
         optimizer: Optimizer | None = None,
         threads: int | None = None,
         pool: Pool | None = None,
+        precision: str = "fp32",
     ) -> None:
         if rows < 1 or not 1 <= time <= config.ctx:
             raise ValueError(
                 f"trainer: got {rows} rows of {time} tokens; expected at least 1 row of 1 to ctx={config.ctx} tokens"
             )
         self.config, self.rows, self.time, self.optimizer = config, rows, time, optimizer or Optimizer()
-        graph = training_graph(config, rows, time)
+        graph = training_graph(config, rows, time, precision)
         back, parts = backward(graph)
         hyper = graph.tensor("hyper", (8,), "control")
         total = graph.tensor("norm.total", (1,), "control", "d")

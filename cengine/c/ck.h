@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ck_generated.h"
+#define CK_HAS_AMX (defined(__x86_64__) && defined(__linux__) && (defined(__clang__) || __GNUC__ >= 11))
 #include "engine.h"
 
 typedef void (*ck_function)(int64_t task, const ck_call *call);

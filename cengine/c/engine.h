@@ -14,16 +14,16 @@ typedef struct {
 typedef struct ck_pool ck_pool;
 
 const char *ck_fingerprint(void);
-const char *ck_cpu_flags(void);          /* comma list of the instruction sets this CPU offers and this build has */
-int ck_instruction_set(const char *name); /* 0 and selected, or -1 if this CPU or build cannot */
-const char *ck_instruction_set_name(void);
+/* The kernel table of an instruction set (portable, avx2, avx512: fp32; amx: products with bf16 operands), or -1 if this CPU, system or
+   build does not have it. */
+int ck_kernels(const char *name);
 
 ck_pool *ck_pool_new(int threads); /* NULL if a thread cannot be started */
 void ck_pool_free(ck_pool *pool);
 int ck_pool_threads(const ck_pool *pool);
 /* Run the groups in order; all tasks of one end before the next begins. nanoseconds[n], zeros or NULL, gets the wall time
    of each group, shared among its records as the calling thread spent it. */
-void ck_run(ck_pool *pool, const ck_call *calls, int64_t n, int64_t *nanoseconds);
+void ck_run(ck_pool *pool, int kernels, const ck_call *calls, int64_t n, int64_t *nanoseconds);
 
 void *ck_arena_new(int64_t bytes); /* zeroed, 64-byte aligned, large pages if the system gives them; NULL if it cannot */
 void ck_arena_free(void *arena, int64_t bytes);

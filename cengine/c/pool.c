@@ -10,6 +10,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
+#if CK_HAS_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define ck_pause() _mm_pause()
@@ -21,43 +26,44 @@ extern const ck_function ck_functions_portable[];
 #if defined(__x86_64__)
 extern const ck_function ck_functions_avx2[], ck_functions_avx512[];
 #endif
-
-static const ck_function *ck_table = NULL;
-static const char *ck_table_name = "";
+#if CK_HAS_AMX
+extern const ck_function ck_functions_amx[];
+#endif
 
 const char *ck_fingerprint(void) { return CK_FINGERPRINT; }
 
-static int has_avx2(void) {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-    return 0;
-#endif
-}
+static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 static int has_avx512(void) {
-#if defined(__x86_64__)
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-#else
-    return 0;
+}
 #endif
-}
 
-const char *ck_cpu_flags(void) {
-    return has_avx512() ? "portable,avx2,avx512" : has_avx2() ? "portable,avx2" : "portable";
+#if CK_HAS_AMX
+static int has_amx(void) { /* the CPU has bf16 tiles, and the system lets this process use them */
+    unsigned a, b, c, d;
+    if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return 0;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a >> 5 & 1)) return 0;
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; /* of arch_prctl */
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
+#endif
 
-int ck_instruction_set(const char *name) {
+static const ck_function *ck_tables[4]; /* by the number that ck_kernels gives out */
+
+int ck_kernels(const char *name) {
+    if (!strcmp(name, "portable")) return ck_tables[0] = ck_functions_portable, 0;
 #if defined(__x86_64__)
-    if (!strcmp(name, "avx512") && has_avx512()) { ck_table = ck_functions_avx512, ck_table_name = "avx512"; return 0; }
-    if (!strcmp(name, "avx2") && has_avx2()) { ck_table = ck_functions_avx2, ck_table_name = "avx2"; return 0; }
+    if (!strcmp(name, "avx2") && has_avx2()) return ck_tables[1] = ck_functions_avx2, 1;
+    if (!strcmp(name, "avx512") && has_avx512()) return ck_tables[2] = ck_functions_avx512, 2;
 #endif
-    if (!strcmp(name, "portable")) { ck_table = ck_functions_portable, ck_table_name = "portable"; return 0; }
+#if CK_HAS_AMX
+    if (!strcmp(name, "amx") && has_amx()) return ck_tables[3] = ck_functions_amx, 3;
+#endif
     return -1;
 }
-
-const char *ck_instruction_set_name(void) { return ck_table_name; }
 
 enum { SPINS = 4000 }; /* pauses before a waiting thread gives its core away */
 
@@ -68,6 +74,7 @@ struct ck_pool {
     pthread_cond_t wake;
     atomic_uint job;            /* number of the current list; workers wait for it to change */
     atomic_int stop;
+    const ck_function *kernels;
     const ck_call *calls;
     int64_t n, *nanoseconds;
     _Alignas(64) atomic_llong next;  /* next task of the current record */
@@ -96,30 +103,31 @@ static void barrier(ck_pool *p) {
     }
 }
 
-static void one_task(const ck_call *c, int64_t task, int64_t *spent) {
+static void one_task(const ck_function *kernels, const ck_call *c, int64_t task, int64_t *spent) {
     const int64_t before = spent ? now() : 0;
-    ck_table[c->function](task, c);
+    kernels[c->function](task, c);
     if (spent) *spent += now() - before;
 }
 
 static int by_rows(const ck_call *c) { return c->blocks && c->together > 1; }
 
 /* One item of a group: a block of rows through all its records, or one task of one of them. */
-static void item(const ck_call *c, int64_t number, int64_t *spent) {
+static void item(const ck_function *kernels, const ck_call *c, int64_t number, int64_t *spent) {
     if (by_rows(c)) {
         for (int j = 0; j < c->together; j++) {
             const int64_t each = c[j].tasks / c[j].blocks;
-            for (int64_t k = 0; k < each; k++) one_task(c + j, number * each + k, spent ? spent + j : NULL);
+            for (int64_t k = 0; k < each; k++) one_task(kernels, c + j, number * each + k, spent ? spent + j : NULL);
         }
     } else {
         int j = 0;
         while (number >= c[j].tasks) number -= c[j++].tasks;
-        one_task(c + j, number, spent ? spent + j : NULL);
+        one_task(kernels, c + j, number, spent ? spent + j : NULL);
     }
 }
 
 static void walk(ck_pool *p, int main_thread) {
     const ck_call *calls = p->calls; /* after its last barrier a thread reads no record: the caller may set up the next list */
+    const ck_function *kernels = p->kernels;
     const int64_t n = p->n;
     int64_t *nanoseconds = main_thread ? p->nanoseconds : NULL, before = now();
     for (int64_t i = 0, together; i < n; i += together) {
@@ -130,7 +138,7 @@ static void walk(ck_pool *p, int main_thread) {
         for (;;) {
             const int64_t number = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
             if (number >= items) break;
-            item(c, number, spent);
+            item(kernels, c, number, spent);
         }
         barrier(p);
         if (spent) { /* the wall time of the group, in the proportions of this thread's own */
@@ -190,8 +198,8 @@ void ck_pool_free(ck_pool *p) {
 
 int ck_pool_threads(const ck_pool *p) { return p->threads; }
 
-void ck_run(ck_pool *p, const ck_call *calls, int64_t n, int64_t *nanoseconds) {
-    p->calls = calls, p->n = n, p->nanoseconds = nanoseconds;
+void ck_run(ck_pool *p, int kernels, const ck_call *calls, int64_t n, int64_t *nanoseconds) {
+    p->kernels = ck_tables[kernels], p->calls = calls, p->n = n, p->nanoseconds = nanoseconds;
     if (p->threads > 1) start(p);
     walk(p, 1);
 }

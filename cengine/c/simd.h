@@ -138,4 +138,7 @@ CK_INLINE void v_transpose(const float *in, int64_t ld, int64_t rows, int64_t co
     for (int64_t i = 0; i < VW && i < cols; i++) v_storem(out + i * ldo, f, r[i]);
 }
 #include "gemm.h"
+#ifdef CK_AMX
+#include "amx.h"
+#endif
 #endif
