@@ -8,6 +8,7 @@ This file writes text. It runs, compiles and stores nothing.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -205,8 +206,6 @@ def tables(unit: Unit, config: Config) -> str:
 
 def _corrections(config: Config, frequency: np.ndarray) -> list[str]:
     """Entries of the engine's tables that libm rounds the other way (NumPy may have a cosine of its own)."""
-    import math
-
     lines = []
     angles = np.outer(np.arange(config.ctx), frequency).reshape(-1)
     for name, libm, table in zip(("rope_cos", "rope_sin"), (math.cos, math.sin), rotary_tables(config), strict=True):

@@ -121,7 +121,8 @@ def test_the_decoder_gives_the_logits_of_the_engine(portable, config, weights, t
     ids = [int(i) for i in np.random.default_rng(1).integers(0, config.vocab, config.ctx)]
     run(compiled(tmp_path, "logits", *flags), "model.safetensors", "out", given=" ".join(map(str, ids)))
     decoder = Decoder(config, weights, slots=1)
-    assert (tmp_path / "out").read_bytes() == decoder.forward(ids, [0] * len(ids), range(len(ids))).tobytes()
+    expected = b"".join(decoder.forward([token], [0], [at]).tobytes() for at, token in enumerate(ids))
+    assert (tmp_path / "out").read_bytes() == expected
 
 
 def test_the_program_answers_prompts_as_the_engine_does(portable, config, weights, tmp_path):
@@ -238,11 +239,14 @@ def sources(config: Config) -> dict[str, str]:
     return {"decode": emit.decoder(config, EOS), "step": emit.training_step(config, 2, 40)}
 
 
+@pytest.mark.parametrize("level", ["-O0", "-O2", "-O3", "-Os"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_every_compiler_here_takes_the_files_without_a_warning(config, tmp_path, compiler):
-    for name, text in sources(config).items():
-        (tmp_path / f"{name}.c").write_text(text)
-        compiled(tmp_path, name, "-O2", "-DCK_MAIN", compiler=compiler)
+def test_every_compiler_here_takes_the_files_without_a_warning(tmp_path, compiler, level):
+    """The shapes of the tests, and the default one, whose sizes are multiples of everything."""
+    for config in (*SHAPES.values(), Config(vocab=1088, layers=1)):
+        for name, text in sources(config).items():
+            (tmp_path / f"{name}.c").write_text(text)
+            compiled(tmp_path, name, level, "-DCK_MAIN", compiler=compiler)
 
 
 def test_a_file_needs_nothing_but_libc_and_libm(config):

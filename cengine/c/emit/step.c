@@ -123,12 +123,12 @@ static double sum_of(const float *a, int64_t n) {
         const int64_t half = n / 2 - n / 2 % 8;
         return sum_of(a, half) + sum_of(a + half, n - half);
     }
+    const int64_t whole = n / 8 * 8;
     double lane[8] = {0}, sum;
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8)
+    for (int64_t i = 0; i < whole; i += 8)
         for (int j = 0; j < 8; j++) lane[j] += (double)a[i + j];
     sum = ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
-    for (; i < n; i++) sum += (double)a[i];
+    for (int64_t i = whole; i < n; i++) sum += (double)a[i];
     return sum;
 }
 
