@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from experiments.run import Outcome
 from promotion import Matrix, Rate, measure
 
+NOTE_LIMIT = 7900  # characters of a run's note that every store keeps
+GATES = "\n## Gates\n\n"
 HEADLINE = ("exact", "renderable", "materialized", "truncation")
 
 
@@ -106,3 +108,9 @@ def note(outcome: Outcome, board: Mapping[str, Mapping[str, Rate]], label: str, 
     m = outcome.measures
     lines += ["", f"{m['processed_tokens']:,.0f} processed tokens, {m['training_seconds']:.0f} s of training."]
     return "\n".join(lines) + "\n"
+
+
+def with_gates(text: str, gates: str) -> str:
+    """A run's note with the verdict of its promotion at the end, in place of an earlier one. The scoreboard gives way if room is short."""
+    gates = gates[: NOTE_LIMIT // 2]
+    return text.partition(GATES)[0][: NOTE_LIMIT - len(GATES) - len(gates)] + GATES + gates

@@ -1,6 +1,7 @@
 """The command line. Every command validates its input, prints a sentence for what went wrong, and exits non-zero then.
 
-Exit codes: 0 done, 1 a check did not pass, 2 wrong input or a refused precondition, 3 a promotion was refused, 130 interrupted.
+Exit codes: 0 done, 1 a check did not pass, 2 wrong input or a refused precondition, 3 a promotion was refused, 130 interrupted,
+143 terminated.
 Heavy imports (mlflow, torch) happen inside the commands that need them, so that `--help` is quick.
 """
 
@@ -16,6 +17,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from cktrack.ending import Terminated, terminable
 
 app = typer.Typer(
     help="Train small transformers to speak a formal language on a CPU; prove every rung; promote through MLflow.",
@@ -104,19 +107,26 @@ def rung_run(
         bool, typer.Option("--torch/--no-torch", help="torch as second parity oracle, where installed")
     ] = True,
     promote: Annotated[
-        bool, typer.Option("--promote", help="ask for promotion afterwards (exit 3 if refused)")
+        bool, typer.Option("--promote", help="ask for promotion, once for equal runs (exit 3 if refused)")
     ] = False,
     json_: Json = False,
 ) -> None:
     """Train a rung, probe it, log it as one MLflow run and register its checkpoint."""
     from cktrack import home, ladder, show
-    from cktrack.promote import champion_version
+    from cktrack.promote import champion_version, last_event
     from cktrack.rung import run_rung
     from cktrack.store import open_store
     from experiments.run import Options
 
     ladder.select(rung)  # a rung that cannot be run opens no store
-    options = Options(seed if seed >= 0 else None, budget_scale, threads or None, home.cache() / "parity", torch)
+    options = Options(
+        seed if seed >= 0 else None,
+        budget_scale,
+        threads or None,
+        home.cache() / "parity",
+        home.cache() / "unfinished",
+        torch,
+    )
     store = open_store()
     result = run_rung(store, rung, options, console, force)
     numbers = store.client.get_run(result.run_id).data.metrics
@@ -140,6 +150,14 @@ def rung_run(
         )
     elif champion_version(store, result.model) == result.version:
         console.print(f"{result.model} version {result.version} holds the champion alias already", highlight=False)
+    elif result.reused and (before := last_event(store, result.model, result.version)):
+        console.print(
+            f"judged before, and not again: {before.sentence}; `cktrack promote {result.model} {result.version}` asks again",
+            highlight=False,
+            soft_wrap=True,
+        )
+        if before.kind == "refused":
+            raise typer.Exit(3)
     else:
         _promote(store, result.model, result.version, "", False, json_)
 
@@ -182,22 +200,31 @@ def promote(
     version: Annotated[str, typer.Argument(help="version that asks to become champion")],
     reason: Annotated[str, typer.Option(help="why, for the journal")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="judge, but change and record nothing")] = False,
+    new_contract: Annotated[
+        bool, typer.Option("--new-contract", help="the contract was changed on purpose; recorded in the event")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Judge a version against its gates and the champion; set the alias or refuse with reasons. Exits 3 if refused."""
     from cktrack.store import open_store
 
-    _promote(open_store(), name, version, reason, dry_run, json_)
+    _promote(open_store(), name, version, reason, dry_run, json_, new_contract)
 
 
-def _promote(store: Any, name: str, version: str, reason: str, dry_run: bool, json_: bool) -> None:
+def _promote(
+    store: Any, name: str, version: str, reason: str, dry_run: bool, json_: bool, new_contract: bool = False
+) -> None:
     from cktrack import show
+    from cktrack.promote import history
     from cktrack.promote import promote as judge
 
-    event = judge(store, name, version, reason, dry_run)
+    champion = history(store, name)[0].version
+    event = judge(store, name, version, reason, dry_run, new_contract)
+    if champion == version:
+        console.print(f"{name} version {version} holds the champion alias already; nothing was judged", highlight=False)
     if json_:
         _emit(event.plain())
-    else:
+    elif champion != version:
         show.verdicts(event)
     if event.kind == "refused":
         raise typer.Exit(3)
@@ -341,6 +368,8 @@ def ui(
 
     from cktrack.store import open_store
 
+    if not 1 <= port <= 65535:
+        raise ValueError(f"port: got {port}; expected 1 to 65535, for example --port 5000")
     store = open_store()
     if not store.local:
         console.print(f"the store is a server: open {store.uri}", highlight=False)
@@ -404,7 +433,11 @@ def bench_train(
 def main() -> None:
     """Run the command line; an error that one of our packages raised with a sentence becomes that sentence and exit code 2."""
     try:
-        app()
+        with terminable():
+            app()
+    except Terminated:
+        console.print("cktrack: terminated; a run that was open is marked KILLED", highlight=False, soft_wrap=True)
+        sys.exit(143)
     except (ValueError, RuntimeError, ArithmeticError, MemoryError, OSError, ImportError) as error:
         if not _ours(error):
             raise

@@ -16,8 +16,9 @@ import mlflow
 from mlflow.entities import LoggedModelOutput, Metric
 
 from cengine import checkpoint
-from cktrack import board, judge
-from cktrack.store import Store, set_tags
+from cktrack import board, judge, sheet
+from cktrack.serving import MAX_NEW
+from cktrack.store import COMPLETE, Store, set_tags
 from experiments import compiler, ladder
 from experiments.ladder import Selected
 from experiments.probes.contract import content_of
@@ -27,7 +28,6 @@ from promotion import recompute
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 24  # cases whose pictures every run logs, and as many misses besides
 PICTURE_WIDTH = 720  # pixels
-NOTE_LIMIT = 7900  # characters of a run's note that every store keeps
 PUBLISHED = "published.json"
 ARTIFACTS = {
     "evidence": ("evidence.json", "contract.json", "splits.json", "parity.json"),
@@ -60,14 +60,16 @@ def publish(store: Store, run_id: str, label: str, outcome: Outcome) -> dict:
     log_tables(store, run_id, outcome)
     log_pictures(store, run_id, outcome)
     set_tags(
-        store, run_id, {"mlflow.note.content": board.note(outcome, rates, label, selected.rung.hypothesis)[:NOTE_LIMIT]}
+        store,
+        run_id,
+        {"mlflow.note.content": board.note(outcome, rates, label, selected.rung.hypothesis)[: board.NOTE_LIMIT]},
     )
     tag_version(store, name, version, outcome, evidence.digest)
     complete = len(store.client.get_metric_history(run_id, "loss")) == int(outcome.measures["optimizer_steps"])
     set_tags(
         store,
         run_id,
-        {"logging.complete": str(complete).lower(), "cktrack.version": version, "cktrack.folder": str(outcome.folder)},
+        {COMPLETE: str(complete).lower(), "cktrack.version": version, "cktrack.folder": str(outcome.folder)},
     )
     published = {"model": name, "version": version}
     (outcome.folder / PUBLISHED).write_text(json.dumps(published) + "\n")
@@ -104,7 +106,7 @@ def log_model(store: Store, run_id: str, selected: Selected, outcome: Outcome) -
                 "defusedxml",
                 "cairosvg",
             ],
-            input_example=[outcome.contract["cases"][0]["prompt"]],
+            input_example=([outcome.contract["cases"][0]["prompt"]], {"max_new": MAX_NEW}),
             step=step,
         )
     store.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step)])
@@ -208,9 +210,10 @@ def _image(svg: str | None) -> mlflow.Image:
 
 
 def log_pictures(store: Store, run_id: str, outcome: Outcome) -> None:
-    """SVG and PNG files: every miss with what was expected beside it, and a choice of hits."""
+    """SVG and PNG files: a choice of hits and misses with what was expected beside a miss; and all of them on one HTML page."""
     folder = outcome.folder / "pictures"
     folder.mkdir(exist_ok=True)
+    cases = []
     for output in chosen(outcome.outputs):
         name = output.case["id"]
         pictures = {"got": output.score.svg}
@@ -222,4 +225,18 @@ def log_pictures(store: Store, run_id: str, outcome: Outcome) -> None:
                 (folder / f"{name}.{kind}.png").write_bytes(_png(svg))
             else:
                 (folder / f"{name}.{kind}.txt").write_text(f"{output.score.problem}\n\n{output.raw}\n")
+        labels = f"{output.case['split']}, {output.case['family']}: {output.failure}"
+        problem = f"{output.score.problem}\n\n{output.raw}"
+        cases.append(
+            sheet.Shown(
+                name,
+                labels,
+                output.case["prompt"],
+                output.score.exact,
+                output.score.svg,
+                problem,
+                pictures.get("expected"),
+            )
+        )
+    (folder / "index.html").write_text(sheet.page(f"Pictures of run {run_id}", cases))
     store.client.log_artifacts(run_id, str(folder), "pictures")

@@ -15,7 +15,7 @@ from cengine import loader
 from cktrack import home, ladder
 from cktrack.publish import PUBLISHED
 from cktrack.recorder import MlflowRecorder
-from cktrack.store import IDENTITY, Store, StoreError, run
+from cktrack.store import COMPLETE, IDENTITY, Store, StoreError, run
 from experiments.ladder import Selected
 from experiments.run import Options, execute, identity
 
@@ -54,7 +54,7 @@ def find_equal(store: Store, selected: Selected, options: Options) -> Result | N
     query = f"attributes.status = 'FINISHED' AND tags.`{IDENTITY}` = '{identity(selected, options)}'"
     for found in store.client.search_runs([experiment.experiment_id], query, order_by=["attributes.start_time DESC"]):
         tags = found.data.tags
-        if tags.get("logging.complete") == "true" and tags.get("cktrack.version"):
+        if tags.get(COMPLETE) == "true" and tags.get("cktrack.version"):
             return Result(
                 found.info.run_id, selected.spec.name, tags["cktrack.version"], tags.get("cktrack.folder", ""), True
             )
@@ -75,7 +75,6 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
     tags = {
         IDENTITY: identity(selected, options),
         "cktrack.rung": label,
-        "git.commit": git_commit(),
         "machine.cpu": _cpu(),
         "engine.instruction_sets": ",".join(loader.available()),
     }
@@ -83,6 +82,7 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
         recorder, folder = MlflowRecorder(store, run_id, console), home.runs() / run_id
         recorder.say(f"run {run_id} in experiment {selected.spec.name}")
         try:
+            recorder.params({"git.commit": git_commit()})
             outcome = execute(selected, folder, recorder, options)
             recorder.params({f"sha256.{k}": v for k, v in outcome.hashes.items()})
             recorder.publish(label, folder)

@@ -11,16 +11,14 @@ import fcntl
 import getpass
 import logging
 import os
-import signal
 import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from types import FrameType
 
 from cktrack import home
+from cktrack.ending import Terminated, ended_with_driver, terminable, undisturbed
 
 # A tracking server that is away must cost seconds, not minutes; what cannot be sent is kept (`recorder.py`).
 DEFAULTS = {
@@ -40,15 +38,11 @@ from mlflow.entities import Param, RunTag  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
 PARAM_LIMIT, TAG_LIMIT = 6000, 8000
-OWNER, IDENTITY = "cktrack.process", "cktrack.identity"
+OWNER, IDENTITY, COMPLETE = "cktrack.process", "cktrack.identity", "logging.complete"
 
 
 class StoreError(RuntimeError):
     """The store cannot be used; the message says what to try."""
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived. Like KeyboardInterrupt, no handler for ordinary errors catches it."""
 
 
 def uri() -> str:
@@ -133,37 +127,22 @@ def _alive(pid: int) -> bool:
 
 
 def close_stale(store: Store) -> list[str]:
-    """Mark runs of this machine that say RUNNING but whose process is gone as KILLED; returns their ids."""
+    """End runs of this machine that say RUNNING but whose process is gone: KILLED, or FINISHED if all was logged; returns their ids."""
     closed = []
     for experiment in store.client.search_experiments():
         for run in store.client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'"):
             host, _, pid = run.data.tags.get(OWNER, "").rpartition(":")
             if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
-                store.client.set_terminated(run.info.run_id, "KILLED")
+                done = run.data.tags.get(COMPLETE) == "true"  # a driver died before it could say so
+                store.client.set_terminated(run.info.run_id, "FINISHED" if done else "KILLED")
                 closed.append(run.info.run_id)
     return closed
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
-    """Inside the block SIGTERM raises Terminated, so that `with` blocks end as they should. Only the main thread can ask for it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
 def run(store: Store, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[str]:
-    """A run as a block; yields its id. A run that `mlflow run` has begun (MLFLOW_RUN_ID) is adopted, and its driver ends it."""
+    """A run as a block; yields its id. A run that `mlflow run` has begun (MLFLOW_RUN_ID) is adopted: its driver ends it, and if the driver
+    is gone the block ends too."""
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     every = {**tags, OWNER: _process(), "mlflow.runName": name}
     if adopted:
@@ -175,16 +154,18 @@ def run(store: Store, experiment: str, name: str, tags: Mapping[str, str]) -> It
             store.experiment(experiment), tags={**source, **every}, run_name=name
         ).info.run_id
     status = "FAILED"
-    try:
-        with terminable():
-            yield run_id
-        status = "FINISHED"
-    except (KeyboardInterrupt, Terminated):
-        status = "KILLED"
-        raise
-    finally:
-        if not adopted or status == "KILLED":  # a driver that was killed too would leave it RUNNING for ever
-            _end(store, run_id, status)
+    with terminable():
+        try:
+            with ended_with_driver() if adopted else nullcontext():
+                yield run_id
+            status = "FINISHED"
+        except (KeyboardInterrupt, Terminated):
+            status = "KILLED"
+            raise
+        finally:
+            if not adopted or status == "KILLED":  # a driver that was killed too would leave it RUNNING for ever
+                with undisturbed():
+                    _end(store, run_id, status)
 
 
 def _end(store: Store, run_id: str, status: str) -> None:

@@ -6,23 +6,17 @@ and resolves no reference (that is `compiler/bind.py`).
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-# Controls, bidi marks and overrides, zero-width characters, line separators, lone surrogates, noncharacters.
-UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]")
+from experiments import character
 
 
 def _refuse_unsafe(text: str) -> str:
-    found = UNSAFE.search(text)
-    if found:
-        raise ValueError(
-            f"character U+{ord(found[0]):04X} at offset {found.start()} cannot be drawn; remove it or split the text"
-        )
-    if not text.strip():
-        raise ValueError("the text is blank; leave the field out instead")
+    problem = character.fault(text)
+    if problem:
+        raise ValueError(problem)
     return text
 
 

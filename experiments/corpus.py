@@ -33,7 +33,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Pools:
-    """Targets by what training may see of them. `dev` gives the held-out loss and is never scored."""
+    """Targets by what training may see of them. `unseen`: their whole style combination was never trained with their form (kind
+    `forms`) or with any topic (kind `cases`). `recombined`: parts that were trained, never together. `dev` gives the held-out
+    loss and is never scored.
+    """
 
     trained: tuple[Target, ...]
     unseen: tuple[Target, ...]
@@ -85,19 +88,21 @@ def _styles(spec: Spec) -> list[Style]:
 def _case_pools(spec: Spec, seed: int) -> Pools:
     rule, styles = spec.targets, _styles(spec)
     never = _spread(shuffled(seed, "never", styles), rule.never)
-    trained, unseen, dev = [], [], []
+    trained, unseen, recombined, dev = [], [], [], []
     for family in spec.families:
         for case in library.every(family, spec.surface):
             held = _hold_out(seed, case.id, [s for s in styles if s not in never], rule.per_item + rule.dev)
             for style in styles:
                 target = _target(spec, case.id, case.id, case.scene(style))
-                if style in never or style in held[rule.dev :]:
+                if style in never:
                     unseen.append(target)
+                elif style in held[rule.dev :]:
+                    recombined.append(target)
                 elif style in held:
                     dev.append(target)
                 else:
                     trained.append(target)
-    return Pools(tuple(trained), tuple(unseen), (), tuple(dev))
+    return Pools(tuple(trained), tuple(unseen), tuple(recombined), tuple(dev))
 
 
 def _spread(styles: Sequence[Style], count: int) -> list[Style]:
@@ -138,15 +143,26 @@ def _form_pools(spec: Spec, seed: int) -> Pools:
     for family in spec.families:
         for form in families.load(family).forms:
             held = _held_combinations(spec, seed, form)
-            drawn = list(_draw(spec, seed, family, form))
-            outside = [t for t in drawn if combination_of(t.scene.style) in held]
-            inside = shuffled(seed, f"inside/{form}", [t for t in drawn if combination_of(t.scene.style) not in held])
-            cut = spec.targets.per_item, spec.targets.per_item + spec.targets.dev
-            unseen += inside[: cut[0]]
-            dev += inside[cut[0] : cut[1]]
-            trained += inside[cut[1] :]
-            recombined += outside
+            whole: dict[Style, list[Target]] = {}
+            for target in _draw(spec, seed, family, form):
+                whole.setdefault(target.scene.style, []).append(target)
+            recombined += [t for style, rows in whole.items() if combination_of(style) in held for t in rows]
+            inside = iter(shuffled(seed, f"inside/{form}", [s for s in whole if combination_of(s) not in held]))
+            unseen += _at_least(spec.targets.per_item, inside, whole)
+            dev += _at_least(spec.targets.dev, inside, whole)
+            trained += [t for style in inside for t in whole[style]]
     return Pools(tuple(trained), tuple(unseen), tuple(recombined), tuple(dev))
+
+
+def _at_least(count: int, styles: Iterator[Style], whole: dict[Style, list[Target]]) -> list[Target]:
+    """At least `count` targets, in whole style combinations: what is held out of a style is every count of it."""
+    taken: list[Target] = []
+    while len(taken) < count:
+        style = next(styles, None)
+        if style is None:
+            raise ValueError(f"targets: {count} targets cannot be held out of {len(whole)} styles; ask for fewer")
+        taken += whole[style]
+    return taken
 
 
 def combination_of(style: Style) -> tuple[str, ...]:
@@ -244,9 +260,3 @@ def _in_turn(targets: Sequence[Target]) -> list[Target]:
 
     by_family = grouped(targets, lambda t: t.scene.family)
     return turns({family: turns(grouped(rows, lambda t: t.item)) for family, rows in by_family.items()})
-
-
-def realised(rows: Sequence[Row]) -> dict[str, float]:
-    """Share of each prompt surface among the rows."""
-    counts = Counter(r.surface for r in rows)
-    return {name: count / len(rows) for name, count in sorted(counts.items())}

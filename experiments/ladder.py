@@ -74,8 +74,8 @@ class Targets(Record):
 
     Held out by style combination: `never` combinations are trained with no case at all, `per_item` more are held out from each case
     (kind `cases`); `combinations` is the share of form x theme x density x background that is never trained together (kind `forms`),
-    and `per_item` counts the targets that are held out inside the trained combinations of each form. `dev` of each are kept for the
-    held-out loss and never scored.
+    and `per_item` is the least number of targets of each form that are held out, in whole styles with all their counts. `dev` of each
+    are kept for the held-out loss and never scored.
     """
 
     kind: Literal["cases", "forms"]
@@ -351,7 +351,7 @@ def _strangers(spec: Spec) -> Iterator[Violation]:
     yield from unknown("targets.backgrounds", spec.targets.backgrounds, BACKGROUNDS)
     for name, split in spec.splits.items():
         yield from unknown(f"splits.{name}.surfaces", split.surfaces, ways)
-        yield from unknown(f"splits.{name}.combination", split.combination, ("family", "form", *AXES))
+        yield from unknown(f"splits.{name}.combination", split.combination, ("topic", "family", "form", *AXES))
     for name, rung in spec.rungs.items():
         for stage, mixture in rung.mixture.items():
             for way in (w for w in mixture if w not in ways):

@@ -13,7 +13,7 @@ import numpy as np
 
 from cengine import random
 from cengine.ops import IGNORED
-from cengine.train import Batch
+from cengine.train import Batch, Stream
 from experiments.tokenizer import Coder
 
 OUT = " [OUT] "
@@ -21,9 +21,12 @@ OUT = " [OUT] "
 
 @dataclass(frozen=True)
 class Packed:
-    """Windows [n, ctx] and what they hold. `text_bytes` counts the bytes that the targets spell, one for each end token."""
+    """Windows [n, ctx] and what they hold. `members` are the numbers of each window's rows, `text_bytes` the bytes that the targets
+    spell, one for each end token.
+    """
 
     windows: Batch
+    members: tuple[tuple[int, ...], ...]
     rows: int
     tokens: int
     targets: int
@@ -72,7 +75,17 @@ def pack(rows: Sequence[str], coder: Coder, ctx: int, seed: int, loss_on_prompt:
     batch = _fill(windows, prompts, outputs, coder, ctx, loss_on_prompt)
     tokens = sum(len(p) + len(o) for p, o in zip(prompts, outputs, strict=True))
     spelled = sum(len((p + o if loss_on_prompt else o).encode()) for p, o in parts)
-    return Packed(batch, len(rows), tokens, batch.valid(), spelled + len(rows))
+    return Packed(batch, tuple(map(tuple, windows)), len(rows), tokens, batch.valid(), spelled + len(rows))
+
+
+def trained(packed: Packed, stream: Stream) -> np.ndarray:
+    """How often each packed row was taken from the stream so far, int64 [rows]: read from the stream's cursor."""
+    taken = np.full(len(packed.members), stream.epoch, np.int64)
+    taken[stream.order(stream.epoch)[: stream.index]] += 1
+    times = np.zeros(packed.rows, np.int64)
+    for window, members in enumerate(packed.members):
+        times[list(members)] = taken[window]
+    return times
 
 
 def _fill(

@@ -10,44 +10,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from cengine import checkpoint, loader, parity
 from cengine.decode import Decoder
 from cengine.engine import Pool
 from cengine.model import Config, initial
-from cengine.train import Optimizer, Schedule, Step, Stream, Trainer, fit, held_out
-from experiments import corpus, split, surfaces, tokenizer
+from cengine.train import Optimizer, Stream, Trainer
+from experiments import dataset, material, source, split, surfaces, tokenizer
 from experiments.corpus import Row
-from experiments.ladder import Budget, Selected, digest, select
-from experiments.pack import Packed, pack
+from experiments.ladder import Selected, digest, select
+from experiments.pack import Packed, pack, trained
 from experiments.probes import autopsy, baseline
 from experiments.probes import contract as contracts
 from experiments.probes.score import Score, score
+from experiments.recorder import Recorder
 from experiments.tokenizer import Coder
+from experiments.training import Unfinished, steps_of, train_stages
 
 HERE = Path(__file__).resolve().parent
 PROBE_SLOTS = 64
-
-
-class Recorder(Protocol):
-    """Who is told what a run does. Must never raise because a listener is away."""
-
-    def params(self, values: Mapping[str, object]) -> None: ...
-
-    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
-
-    def say(self, message: str) -> None: ...
-
-    def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None: ...
-
-    def artifact(self, path: Path, folder: str) -> None: ...
-
-    def dataset(self, path: Path, name: str, context: str, sha256: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +43,7 @@ class Options:
     scale: float = 1.0
     threads: int | None = None
     parity_cache: Path = Path(".cache/parity")
+    unfinished: Path | None = None  # where interrupted training is kept, to go on from; None keeps nothing
     torch: bool = True
 
     def __post_init__(self) -> None:
@@ -113,8 +99,17 @@ def scoring_digest() -> str:
 
 def identity(selected: Selected, options: Options) -> str:
     """Hash of all that decides a run's result: two runs with one identity give the same bits."""
-    parts = [selected.resolved(), options.seed, options.scale, loader.fingerprint(), loader.current(), scoring_digest()]
-    return digest(parts)
+    seed = selected.rung.seed if options.seed is None else options.seed
+    built = loader.fingerprint(), loader.current()
+    rows = material.corpus_sha256(*material.rows(selected)[1:])
+    return digest([selected.resolved(), seed, options.scale, *built, source.digest(), rows])
+
+
+def configuration(selected: Selected, seed: int, scale: float) -> dict:
+    """The whole configuration of a run: spec and rung as they were read, every default filled in, with the seed and scale in force."""
+    spec = selected.spec.model_dump(mode="json", exclude={"rungs"})
+    rung = {"name": selected.name, **selected.rung.model_dump(mode="json"), "seed": seed}
+    return {"spec": spec, "rung": rung, "budget_scale": scale}
 
 
 def execute(selected: Selected, folder: Path, recorder: Recorder, options: Options) -> Outcome:
@@ -122,24 +117,18 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     spec, rung = selected.spec, selected.rung
     seed = rung.seed if options.seed is None else options.seed
     folder.mkdir(parents=True, exist_ok=False)
+    _write(folder / "config.json", configuration(selected, seed, options.scale))
+    recorder.artifact(folder / "config.json", "config")
 
-    targets = corpus.pools(spec)
-    stages = {stage: corpus.stage_rows(selected, stage, targets) for stage in rung.stages()}
-    dev = corpus.dev_rows(spec, targets)
-    contract = contracts.build(spec, targets)
+    name, drawn = identity(selected, options), material.draw(selected)
+    targets, stages, dev, contract, training = drawn.targets, drawn.stages, drawn.dev, drawn.contract, drawn.training
     recorder.say(
         f"{len(targets.trained)} trained targets, {sum(map(len, stages.values()))} rows, {len(contract['cases'])} probe cases"
     )
-
-    training = [row.text for rows in stages.values() for row in rows]
-    proof = split.prove(training, contract["cases"], contracts.claims(contract)).as_dict()
-    split.prove(
-        training,
-        [{"split": "dev", "prompt": r.prompt, "expected": r.output} for r in dev],
-        [split.Claim("dev", True, True)],
-    )
-    _check_seen(training, contract)
-    corpus_hash = _write_rows(folder, stages, dev, contract, recorder)
+    proof = drawn.prove().as_dict()
+    dataset.write(folder, contract["contract"], stages, dev, recorder)
+    _write(folder / "contract.json", contract)
+    recorder.dataset(folder / "contract.json", f"{contract['contract']} contract", "eval", drawn.contract_sha256)
 
     coder = _tokenize(folder, selected, training, dev, contract, recorder)
     ctx = spec.model.ctx
@@ -160,18 +149,24 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     trainer.load(initial(config, seed, spec.model.init, spec.model.init_std))
     _write(folder / "plan.json", trainer.machine.plan.summary())
     recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))
-    measures, cursors = _train_stages(selected, trainer, packed, packed_dev, options, seed, recorder)
-
     hashes = {
-        "contract": contracts.sha256(contract),
-        "corpus": corpus_hash,
+        "contract": drawn.contract_sha256,
+        "corpus": drawn.corpus_sha256,
         "tokenizer": hashlib.sha256(coder.json().encode()).hexdigest(),
         "shape": digest(config.as_dict()),
         "engine": loader.fingerprint(),
         "evaluator": scoring_digest(),
-        "identity": identity(selected, options),
+        "identity": name,
     }
-    place = _save(folder, trainer, coder, seed, hashes, measures, cursors)
+    with Unfinished(options.unfinished, name, trainer, recorder) as unfinished:
+        measures, cursors = train_stages(
+            selected, trainer, packed, packed_dev, options.scale, seed, recorder, unfinished
+        )
+        place = _save(folder, trainer, coder, seed, hashes, measures, cursors)
+        unfinished.done()
+    for stage, cursor in cursors.items():
+        stream = Stream(packed[stage].windows, seed, stage, cursor["epoch"], cursor["index"])
+        recorder.params(_realised(stage, stages[stage], trained(packed[stage], stream).tolist(), recorder))
     hashes["weights"] = checkpoint.weights_digest(trainer.weights())
     outputs = probe(contract, coder, Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool), recorder)
     baselines = baseline.evaluate([split.cut(t) for t in training], contract["cases"])
@@ -181,53 +176,6 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
 
 
 # ------------------------------------------------------------------------------------------------- data
-
-
-def _check_seen(training: Sequence[str], contract: dict) -> None:
-    """A split that says its prompts were trained must say the truth too."""
-    rows = {split.fold(t) for t in training}
-    for name, s in contract["splits"].items():
-        absent = [
-            c
-            for c in contract["cases"]
-            if c["split"] == name and s["kind"] == "seen" and split.fold(f"{c['prompt']} {c['expected']}") not in rows
-        ]
-        if absent:
-            raise split.LeakError(
-                f"split {name}: {len(absent)} cases are called seen, but are not in the training rows, e.g. {absent[0]['prompt']!r}"
-            )
-
-
-def _write_rows(
-    folder: Path, stages: Mapping[str, Sequence[Row]], dev: Sequence[Row], contract: dict, recorder: Recorder
-) -> str:
-    """`PROMPT [OUT] OUTPUT` lines by stage, and the same rows with their labels as a dataset. Returns the corpus hash."""
-    from datasets import Dataset, disable_progress_bars
-
-    disable_progress_bars()
-    everything: list[Row] = [*(r for rows in stages.values() for r in rows), *dev]
-    (folder / "rows").mkdir()
-    for name, rows in {**stages, "dev": dev}.items():
-        lines = [r.text for r in rows]
-        if any("\n" in line or "\r" in line or not line.isascii() for line in lines):
-            raise ValueError(f"rows of {name}: a row must be one line of ASCII")
-        (folder / "rows" / f"{name}.txt").write_text("\n".join(lines) + "\n")
-    probes = [
-        Row(c["prompt"], c["expected"], c["split"], c["surface"], c["family"], c["form"], c["case"])
-        for c in contract["cases"]
-    ]
-    columns = [
-        {**asdict(r), "target_sha256": hashlib.sha256(split.fold(r.output).encode()).hexdigest()}
-        for r in [*everything, *probes]
-    ]
-    (folder / "dataset").mkdir()
-    table = Dataset.from_list(columns)
-    table.to_parquet(folder / "dataset" / "rows.parquet")
-    _write(folder / "contract.json", contract)
-    corpus_hash = digest([r.text for r in everything])
-    recorder.dataset(folder / "dataset" / "rows.parquet", f"{contract['contract']} rows", "training", corpus_hash)
-    recorder.dataset(folder / "contract.json", f"{contract['contract']} contract", "eval", contracts.sha256(contract))
-    return corpus_hash
 
 
 def _tokenize(
@@ -258,75 +206,7 @@ def _tokenize(
 def model_of(label: str, vocab: int | None = None) -> Config:
     """The model's shape of a rung; the vocabulary is the tokenizer's budget unless given (its real size is known after training it)."""
     spec = select(label).spec
-    return Config(vocab=vocab or spec.tokenizer.vocab, **spec.model.model_dump(exclude={"init", "init_std"}))
-
-
-def steps_of(budget: Budget, selected: Selected, scale: float) -> int:
-    """Optimizer steps that a stage's processed-token budget pays for."""
-    per_step = selected.rung.rows * selected.rung.accumulate * selected.spec.model.ctx
-    return max(1, int(budget.tokens * scale) // per_step)
-
-
-def _train_stages(
-    selected: Selected,
-    trainer: Trainer,
-    packed: Mapping[str, Packed],
-    dev: Packed,
-    options: Options,
-    seed: int,
-    recorder: Recorder,
-) -> tuple[dict[str, float], dict[str, dict[str, int]]]:
-    """Every stage in turn; optimizer moments carry over, the schedule starts anew. Returns totals, and each stage's step and data cursor."""
-    rung, at, tokens, targets = selected.rung, 0, 0, 0
-    cursors: dict[str, dict[str, int]] = {}
-    started, training_seconds = time.monotonic(), 0.0
-    held = held_out(trainer, dev.windows, dev.text_bytes)
-    recorder.metrics({"held_out_bits_per_byte": held["bits_per_byte"]}, 0)
-    for stage in rung.stages():
-        budget = rung.budget[stage]
-        steps = steps_of(budget, selected, options.scale)
-        schedule = Schedule(budget.lr, steps, min(budget.warmup, max(1, steps // 5)), budget.schedule, budget.floor)
-        stream = Stream(packed[stage].windows, seed, stage)
-        before = time.monotonic()
-        for number, step in enumerate(fit(trainer, stream, schedule, rung.accumulate), 1):
-            now = time.monotonic()
-            training_seconds += now - before
-            tokens, targets, at = tokens + step.tokens, targets + step.valid, at + 1
-            rate = step.tokens / max(now - before, 1e-9)
-            recorder.metrics(_step_metrics(step, tokens, rate), at)
-            recorder.progress(
-                stage,
-                number,
-                steps,
-                {"loss": step.loss, "tokens_per_second": rate, "seconds_left": (now - before) * (steps - number)},
-            )
-            if number % max(1, steps // 5) == 0 or number == steps:
-                held = held_out(trainer, dev.windows, dev.text_bytes)
-                recorder.metrics({"held_out_bits_per_byte": held["bits_per_byte"]}, at)
-            before = time.monotonic()
-        cursors[stage] = {"step": steps, **stream.state()}
-        recorder.say(
-            f"{stage}: {steps} steps, loss {step.loss:.4f}, held out {held['bits_per_byte']:.5f} bits per byte"
-        )
-    return {
-        "processed_tokens": float(tokens),
-        "target_tokens": float(targets),
-        "optimizer_steps": float(at),
-        "training_seconds": training_seconds,
-        "stage_seconds": time.monotonic() - started,
-        "held_out_bits_per_byte": held["bits_per_byte"],
-        "final_loss": step.loss,
-    }, cursors
-
-
-def _step_metrics(step: Step, tokens: int, rate: float) -> dict[str, float]:
-    return {
-        "loss": step.loss,
-        "lr": step.lr,
-        "grad_norm": step.grad_norm,
-        "tokens_per_second": rate,
-        "tokens_seen": float(tokens),
-    }
+    return spec.model.config(vocab or spec.tokenizer.vocab)
 
 
 def _params(
@@ -351,11 +231,24 @@ def _params(
         values |= {f"{stage}.steps": steps_of(budget, selected, options.scale), f"{stage}.rows": len(stages[stage])}
         values |= {f"{stage}.windows": len(packed[stage].windows.ids), f"{stage}.fill": round(packed[stage].fill, 4)}
         total = sum(rung.mixture[stage].values())
-        shares = corpus.realised(stages[stage])
         for surface, weight in rung.mixture[stage].items():
             values[f"{stage}.declared.{surface}"] = round(weight / total, 6)
-            values[f"{stage}.realised.{surface}"] = round(shares[surface], 6)
     return values
+
+
+def _realised(stage: str, rows: Sequence[Row], times: Sequence[int], recorder: Recorder) -> dict[str, object]:
+    """What a stage really trained, from how often each of its rows was taken: rows, how many are different, and surfaces' shares."""
+    taken: Counter[str] = Counter({row.surface: 0 for row in rows})
+    for row, count in zip(rows, times, strict=True):
+        taken[row.surface] += int(count)
+    different = {r.text for r in rows}
+    trained_ = {r.text for r, count in zip(rows, times, strict=True) if count}
+    if len(trained_) < len(different):
+        recorder.say(f"{stage}: the budget reached {len(trained_)} of {len(different)} different rows")
+    values: dict[str, object] = {
+        f"{stage}.rows_taken": taken.total(), f"{stage}.rows_different": len(different), f"{stage}.rows_trained": len(trained_),
+    }  # fmt: skip
+    return values | {f"{stage}.realised.{s}": round(n / taken.total(), 6) for s, n in taken.items()}
 
 
 def _save(

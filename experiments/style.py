@@ -29,7 +29,7 @@ AXES: dict[str, tuple[str, ...]] = {
     "emphasis": ("top", "left", "center"),
     "rail": ("accent", "muted", "none"),
     "background": BACKGROUNDS,
-    "connector": ("line", "arrow", "bracket", "curve", "dotted", "dashed"),
+    "connector": ("line", "arrow", "bracket", "curve", "dotted", "dashed", "tree"),
 }
 
 # The theme-tone pairs that a corpus draws from. The compiler draws the other pairs too: they are legible, only not

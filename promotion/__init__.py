@@ -5,7 +5,7 @@
 Pure Python on plain data: no MLflow, no file, no clock, no randomness. Setting the alias is the store's business.
 """
 
-from promotion.champion import BrokenChain, Request, StaleDecision, State, apply, decide, fold, roll_back
+from promotion.champion import BrokenChain, Request, StaleDecision, State, apply, decide, fold, judged, roll_back
 from promotion.contract import Case, Contract
 from promotion.event import Event
 from promotion.evidence import Evidence, Output, contest, recompute, score
@@ -21,6 +21,6 @@ from promotion.verdict import Status, Verdict
 __all__ = [
     "SCORES", "BrokenChain", "Case", "CaseScore", "Contest", "Contract", "Event", "Evidence", "Identity", "LeakProof",
     "Matrix", "Output", "ParityReport", "Policy", "PromotionError", "Rate", "Request", "SplitClaim", "StaleDecision",
-    "State", "Status", "Verdict", "apply", "contest", "decide", "differences", "fold", "gates", "judge", "load",
+    "State", "Status", "Verdict", "apply", "contest", "decide", "differences", "fold", "gates", "judge", "judged", "load",
     "measure", "metrics", "recompute", "roll_back", "score", "wins",
 ]  # fmt: skip

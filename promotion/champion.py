@@ -15,7 +15,7 @@ from promotion.event import Event, Kind, stamp
 from promotion.gate import judge, wins
 from promotion.identity import Identity, short
 from promotion.matrix import Contest
-from promotion.record import PromotionError
+from promotion.record import PromotionError, listed
 from promotion.stage import Policy
 from promotion.verdict import Verdict, broken, not_applicable, passed
 
@@ -49,11 +49,17 @@ class State:
 
 @dataclass(frozen=True)
 class Request:
-    """Somebody asks to promote. `judged_against` is the champion's version that they read before they evaluated."""
+    """Somebody asks to promote. `judged_against` is the champion's version that they read before they evaluated.
+
+    `probed_under` is the contract that the challenger's own run was probed under (null: the one it is judged by), `new_contract`
+    that a change of contract is meant.
+    """
 
     actor: str
     judged_against: str | None
     reason: str = ""
+    probed_under: str | None = None
+    new_contract: bool = False
 
 
 def decide(request: Request, evidence: Contest, champion_state: State, policy: Policy, now: datetime) -> Event:
@@ -65,7 +71,8 @@ def decide(request: Request, evidence: Contest, champion_state: State, policy: P
     subject = evidence.challenger.identity
     attempt = attempt_number(subject, champion_state)
     policy_used = policy.for_attempt(attempt)
-    verdicts = (champion_judged(evidence, champion_state), *judge(evidence, policy_used))
+    first = champion_judged(evidence, champion_state), contract_kept(request, evidence, champion_state)
+    verdicts = (*first, *judge(evidence, policy_used))
     return Event(
         **next_link(champion_state),
         kind=Kind.PROMOTED if wins(verdicts) else Kind.REFUSED, at=stamp(now), actor=request.actor,
@@ -144,6 +151,11 @@ def champions(state: State) -> list[Identity]:
     return [event.subject for event in state.history if event.kind is not Kind.REFUSED]
 
 
+def judged(state: State, version: str) -> Event | None:
+    """The last event about a version, null if there is none."""
+    return next((event for event in reversed(state.history) if event.subject.version == version), None)
+
+
 def attempt_number(subject: Identity, state: State) -> int:
     """Which try on this contract this is: earlier decided weights count, the same weights again are the same try."""
     tried = {e.subject.weights for e in state.history if e.subject.contract == subject.contract and e.verdicts}
@@ -177,6 +189,25 @@ def champion_judged(contest: Contest, state: State) -> Verdict:
     else:
         verdict = passed(f"compared with {holds.label}, which holds the alias")
     return verdict.model_copy(update={"gate": "champion_judged", "rule": rule})
+
+
+def contract_kept(request: Request, contest: Contest, state: State) -> Verdict:
+    """Whether everybody was held to one contract: an easier one must not come in unseen."""
+    rule = "Challenger and champion were held to the contract that judges now; a change of contract must be asked for."
+    judged = contest.challenger.contract.hash
+    before = {
+        "the challenger was probed under": request.probed_under,
+        "the champion was crowned under": state.champion.contract if state.champion else None,
+    }
+    other = [f"{who} contract {short(hash_)}" for who, hash_ in before.items() if hash_ not in (None, judged)]
+    if not other:
+        verdict = passed(f"contract {short(judged)} for all")
+    elif request.new_contract:
+        verdict = passed(f"judged by contract {short(judged)}, although {listed(other)}; asked for as a new contract")
+    else:
+        why = f"judged by contract {short(judged)}, but {listed(other)}"
+        verdict = broken(f"{why}; if it was changed on purpose, ask with --new-contract")
+    return verdict.model_copy(update={"gate": "contract_kept", "rule": rule})
 
 
 def named(identity: Identity | None) -> str:

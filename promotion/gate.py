@@ -127,7 +127,9 @@ def no_leak(matrix: Matrix, champion: Matrix | None, policy: Policy) -> Verdict:
     if proof is None or not proof.claims:
         return not_run("no disjointness check came with the evidence; run the split check on the training rows")
     if strangers := proof.strangers(matrix.identity):
-        return broken(f"the check is of something else: {listed(strangers)}")
+        return broken(
+            f"the check is of something else: {listed(strangers)}; train it again on the rows as they are now"
+        )
     if leaks := proof.leaks():
         return failed(f"held-out cases leaked: {listed(leaks)}")
     if gaps := proof.gaps(matrix.contract):
@@ -142,7 +144,7 @@ def parity(matrix: Matrix, champion: Matrix | None, policy: Policy) -> Verdict:
     if report is None:
         return not_run("no parity report came with the evidence; run `cktrack parity` for this engine and shape")
     if strangers := report.strangers(matrix.identity):
-        return broken(f"the report is of something else: {listed(strangers)}")
+        return broken(f"the report is of something else: {listed(strangers)}; train it again with this engine")
     bound = policy.parity.get(report.precision)
     if bound is None:
         return broken(f"precision {report.precision} has no bound in the policy; expected {', '.join(policy.parity)}")

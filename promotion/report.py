@@ -25,18 +25,18 @@ def row(verdict: Verdict) -> dict[str, Any]:
     return dict(zip(HEADINGS, (name, *numbers, status, verdict.why), strict=True))
 
 
-def markdown(event: Event) -> str:
-    """An event as a page: its sentence, the table, and under it the rule of every gate that blocks."""
+def markdown(event: Event, parts: bool = True) -> str:
+    """An event as a page: its sentence, the table (with the parts of each gate, or without), and the rule of every gate that blocks."""
     head = f"**{event.sentence}**\n\n"
     blocking = [v for v in event.verdicts if v.blocks]
     rules = "".join(f"- `{v.gate}` {v.status}: {v.rule}\n" for v in blocking)
-    return head + table(event.verdicts) + (f"\nWhat the blocking gates demand:\n\n{rules}" if rules else "")
+    return head + table(event.verdicts, parts) + (f"\nWhat the blocking gates demand:\n\n{rules}" if rules else "")
 
 
-def table(verdicts: Sequence[Verdict]) -> str:
+def table(verdicts: Sequence[Verdict], parts: bool = True) -> str:
     """The gate table as markdown; an absent number is a dash. A paired row shows its bound on the loss, marked so."""
     lines = ["| " + " | ".join(HEADINGS) + " |", "| --- " * len(HEADINGS) + "|"]
-    for verdict in (v for whole in verdicts for v in (whole, *whole.parts)):
+    for verdict in (v for whole in verdicts for v in (whole, *(whole.parts if parts else ()))):
         cells = row(verdict)
         cells["value"] = "-" if verdict.value is None else f"{verdict.value:.4f}"
         cells["lower bound"], cells["threshold"] = bounds(verdict)

@@ -116,8 +116,13 @@ def test_content_of_another_family_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["tab\there", "null\0", "bidi \u202e text", "lone \ud800", "\u2066isolate", "", "   ", "zero\u200bwidth"]
-)
+    "bad",
+    [
+        "tab\there", "null\0", "bidi \u202e text", "lone \ud800", "\u2066isolate", "", "   ", "zero\u200bwidth",
+        "arabic mark \u061c", "soft\u00adhyphen", "invisible \U000e0041", "private \ue000", "\ufe0f", "\u0301\u0301", "\u00a0\u3000", "filler \u3164",
+        "wide \u2e3b", "ligature \ufdfd", "ligature \ufdfa", "cuneiform \U0001242b",
+    ],
+)  # fmt: skip
 def test_undrawable_words_are_refused(bad: str) -> None:
     one = case.load("timeline", "http_versions")
     document = copy.deepcopy(dict(one.content))
@@ -125,6 +130,16 @@ def test_undrawable_words_are_refused(bad: str) -> None:
     with pytest.raises(CompileError) as caught:
         compiler.compile(one.scene(Style()), document)
     assert [v.place for v in caught.value.violations] == ["content.stages.stage_2.title"]
+
+
+@pytest.mark.parametrize(
+    "good", ["e\u0301t\u00e9", "\u4e2d\u6587 words", "\U0001f600 ok", "\u0161\u03b1\u0416", "\u05d0\u05d1", "x\ufe0f"]
+)
+def test_words_of_other_scripts_are_drawn(good: str) -> None:
+    one = case.load("timeline", "http_versions")
+    document = copy.deepcopy(dict(one.content))
+    document["stages"]["stage_2"]["title"] = good
+    assert compiler.compile(one.scene(Style()), document).svg
 
 
 def test_unknown_names_say_what_there_is() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments import character
 from experiments.compiler import extract_metrics, metric
 from experiments.compiler.text import balance, clean, split_token, tidy, wrap
 
@@ -24,6 +25,18 @@ def test_table_is_what_the_font_says(face: str) -> None:
         pytest.skip("the DejaVu fonts are not installed here")
     table = json.loads((Path(metric.__file__).parent / "advances.json").read_text())
     assert table[face] == json.loads(json.dumps(extract_metrics.extract(str(found[0]))))
+
+
+@pytest.mark.parametrize("face", FILES)
+def test_characters_outside_the_table_are_no_wider_than_they_count(face: str) -> None:
+    found = sorted(FONTS.rglob(FILES[face]))
+    if not found:
+        pytest.skip("the DejaVu fonts are not installed here")
+    ttLib = pytest.importorskip("fontTools.ttLib")
+    font = ttLib.TTFont(str(found[0]))
+    widths = {chr(c): font["hmtx"][name][0] / metric.UNITS for c, name in font.getBestCmap().items()}
+    wide = {c: w for c, w in widths.items() if w > metric.advance(c, face) + 1e-9 and character.fault(f"x{c}") is None}
+    assert not wide
 
 
 def test_known_widths() -> None:

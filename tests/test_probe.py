@@ -9,7 +9,7 @@ import re
 import pytest
 
 from experiments import compiler, ladder
-from experiments.corpus import pools
+from experiments.corpus import pools, stage_rows
 from experiments.probes import autopsy, baseline
 from experiments.probes import contract as contracts
 from experiments.probes.score import score
@@ -182,6 +182,39 @@ def test_baselines_do_what_their_names_say():
         "nearest_neighbour": "[s] [layout:a] [theme:x] [topic:t] [ref:q] [/s]",
         "slot_copy": "[s] [layout:a] [theme:y] [topic:t] [ref:q] [/s]",
     }
+
+
+def test_slot_copy_prefers_a_row_of_the_same_topic_to_a_nearer_one_of_another():
+    pairs = [
+        (
+            "[task:svg] [layout:a] [topic:t] [theme:x] [tone:x] [OUT]",
+            "[s] [theme:x] [tone:x] [topic:t] [ref:mine] [/s]",
+        ),
+        (
+            "[task:svg] [layout:a] [topic:u] [theme:y] [tone:z] [OUT]",
+            "[s] [theme:y] [tone:z] [topic:u] [ref:other] [/s]",
+        ),
+    ]
+    asked = "[task:svg] [layout:a] [topic:t] [theme:y] [tone:z] [OUT]"
+    assert baseline.slot_copy(pairs)(asked) == "[s] [theme:y] [tone:z] [topic:t] [ref:mine] [/s]"
+
+
+def test_copy_knows_that_outputs_call_the_layout_family():
+    pairs = [("[task:svg] [layout:a] [form:f] [theme:x] [OUT]", "[b] [family:a] [form:f] [theme:x] [/b]")]
+    asked = "[task:svg] [layout:c] [form:g] [theme:y] [n:2] [OUT]"
+    assert baseline.copy(pairs)(asked) == "[b] [family:c] [form:g] [theme:y] [n:2] [/b]"
+
+
+@pytest.mark.parametrize(("name", "solver"), [("spec12", "slot_copy"), ("spec16", "copy")])
+def test_a_template_copier_solves_both_specs(name, solver):
+    """A finding about the tasks, held to: whoever makes a spec that copying cannot solve will want to say so here."""
+    spec = ladder.load(name)
+    found = pools(spec)
+    pairs = [
+        (t.prompt, t.output) for t in stage_rows(ladder.select(f"{name}/{next(iter(spec.rungs))}"), "pretrain", found)
+    ]
+    cases = contracts.build(spec, found)["cases"]
+    assert all(cell["k"] == cell["n"] for cell in baseline.evaluate(pairs, cases)[solver].values())
 
 
 def test_baselines_are_counted_per_split():

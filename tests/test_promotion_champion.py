@@ -4,12 +4,12 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from attacks.world import contract, evidence, read_marks
+from attacks.world import contract, digest, evidence, read_marks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from promotion import Event, PromotionError, Request, State, Status, apply, decide, fold, load, roll_back
+from promotion import Event, PromotionError, Request, State, Status, apply, decide, fold, judged, load, roll_back
 from promotion import contest as contest_of
 from promotion.champion import BrokenChain, StaleDecision
 from promotion.event import Kind
@@ -63,6 +63,24 @@ def test_a_refusal_never_changes_the_champion(journal):
 def test_a_refused_first_model_leaves_the_throne_empty():
     event = judge(State(), "1", STARVED)
     assert event.kind == "refused" and apply(State(), event).champion is None
+
+
+def test_a_change_of_contract_must_be_asked_for(journal):
+    """Probed under another one, or a champion crowned under another one; asked for, it is recorded."""
+    state, other = fold(journal[:1]), digest("another contract")
+    elsewhere = State(state.champion.model_copy(update={"contract": other}), None, state.history)
+    for before, request in ((state, {"probed_under": other}), (elsewhere, {})):
+        refused = judge(before, "3", **request)
+        verdict = next(v for v in refused.verdicts if v.gate == "contract_kept")
+        assert refused.kind == "refused" and verdict.status == "ERROR" and other[:12] in verdict.why
+        asked = judge(before, "3", new_contract=True, **request)
+        verdict = next(v for v in asked.verdicts if v.gate == "contract_kept")
+        assert asked.kind == "promoted" and "asked for as a new contract" in verdict.why and other[:12] in verdict.why
+
+
+def test_the_last_event_about_a_version_is_found(journal):
+    state = fold(journal)
+    assert [judged(state, v) for v in ("1", "2", "3", "9")] == [journal[3], journal[1], journal[2], None]
 
 
 def test_a_rollback_restores_and_is_one_more_event(journal):
@@ -230,7 +248,7 @@ def test_an_event_tells_its_sentence(journal):
     told = [event.sentence for event in journal]
     assert told[0] == (
         "2026-11-20T12:00:00+00:00 ann: spec version 1 became champion over no champion before it: "
-        "7 gates of stage_b passed, 5 did not apply (weekly)"
+        "8 gates of stage_b passed, 5 did not apply (weekly)"
     )
     assert "was refused against version 1: blocked by thresholds FAIL" in told[1]
     assert told[3].endswith("spec version 1 became champion again, rolled back from version 3 (v3 is slow)")

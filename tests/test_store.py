@@ -119,6 +119,101 @@ def test_a_run_that_mlflow_began_is_adopted_and_left_to_its_driver(store, monkey
     assert status(store, given) == "RUNNING" and store.client.get_run(given).data.tags["k"] == "v"
 
 
+def orphan(store, place, before="") -> str:
+    """A run that a driver began and adopted by a child behind a shell, as `mlflow run` does it; the driver is killed. Returns the run's id."""
+    given = store.client.create_run(store.experiment("spec")).info.run_id
+    code = "import subprocess, sys, time; p = subprocess.Popen(['bash', '-c', sys.argv[1]]); time.sleep(60)"
+    shell = f"true && {before}{sys.executable} -c '{CHILD}'; true"
+    environment = {**os.environ, "CKTRACK_HOME": str(place), "PYTHONPATH": str(ROOT), "MLFLOW_RUN_ID": given}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, shell],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout.readline().strip() == given
+    process.kill()
+    process.wait(30)
+    return given
+
+
+def wait_for(what, seconds: float = 15.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not what():
+        time.sleep(0.1)
+    return what()
+
+
+def test_an_adopted_run_whose_driver_is_gone_ends_itself(store, place):
+    given = orphan(store, place)
+    assert wait_for(lambda: status(store, given) == "KILLED")
+    pid = int(store.client.get_run(given).data.tags[stores.OWNER].rpartition(":")[2])
+    assert wait_for(lambda: not stores._alive(pid))
+
+
+def test_nohup_asks_to_be_left_behind(store, place):
+    given = orphan(store, place, "nohup ")
+    pid = int(store.client.get_run(given).data.tags[stores.OWNER].rpartition(":")[2])
+    time.sleep(2.5)
+    try:
+        assert stores._alive(pid) and status(store, given) == "RUNNING"
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    assert wait_for(lambda: status(store, given) == "KILLED")
+
+
+def test_a_run_that_logged_everything_is_not_called_killed(store, place):
+    """The child was done, and its driver died before it could say FINISHED."""
+    process, run_id = child(place)
+    stores.set_tags(store, run_id, {stores.COMPLETE: "true"})
+    process.kill()
+    process.wait(30)
+    assert stores.close_stale(store) == [run_id] and status(store, run_id) == "FINISHED"
+
+
+def test_a_second_signal_does_not_cut_off_the_end(store, place):
+    """The driver of `mlflow run` sends SIGTERM behind every Ctrl-C."""
+    process, run_id = child(place)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.002)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) != 0
+    assert status(store, run_id) == "KILLED"
+
+
+def cktrack(place, *arguments) -> subprocess.Popen:
+    environment = {**os.environ, "CKTRACK_HOME": str(place), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cktrack", *arguments],
+        env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_sigterm_on_the_command_line_is_one_sentence_and_its_own_exit_code(store, place):
+    process = cktrack(place, "rung", "run", "spec12/r17")
+    seen = [process.stderr.readline()]
+    while seen[-1] and "pretrain" not in seen[-1] and "probe cases" not in seen[-1]:
+        seen.append(process.stderr.readline())
+    process.terminate()
+    rest = process.communicate(timeout=60)[1]
+    assert process.returncode == 143 and "Traceback" not in rest and "terminated" in rest.splitlines()[-1]
+    (found,) = store.client.search_runs([store.experiment("spec12")])
+    assert found.info.status == "KILLED"
+
+
+def test_repairing_a_model_that_is_not_there_is_one_sentence(store, place):
+    process = cktrack(place, "repair", "nosuch")
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 2 and "there is no registered model 'nosuch'" in said and "Traceback" not in said
+
+
+def test_a_port_that_is_none_is_refused(store, place):
+    process = cktrack(place, "ui", "--port", "99999999")
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 2 and "99999999" in said and "65535" in said and "Traceback" not in said
+
+
 def test_first_use_by_many_processes_at_once_works(place):
     code = "from cktrack.store import open_store; s = open_store(); s.experiment('spec')"
     environment = {**os.environ, "CKTRACK_HOME": str(place), "PYTHONPATH": str(ROOT)}

@@ -227,6 +227,51 @@ def test_compact_reads_what_people_write() -> None:
     assert gold.parse(gold.format(scene)) == scene
 
 
+LONG = """[scene] [connector:tree] [layout:decision_tree] [topic:demo]
+    [header_band] [kicker_ref:header.kicker] [headline_ref:header.headline] [/header_band]
+    [entry_badge] [label_ref:entry.label] [/entry_badge]
+    [decision_node] [node_id:a] [title_ref:nodes.a.title] [detail_ref:nodes.a.detail.0] [detail_ref:nodes.a.detail.1] [/decision_node]
+    [outcome_panel] [title_ref:outcomes.b.title] [/outcome_panel]
+    [decision_edge] [from_ref:a] [to_ref:b] [branch_label_ref:edges.a_b] [/decision_edge] [/scene]"""
+TABLE = """[scene] [layout:table_matrix] [topic:demo] [header_band] [headline_ref:header.headline] [/header_band]
+    [table_block] [block_title_ref:groups.0.title] [table_header] [cell_ref:groups.0.header.0] [cell_ref:groups.0.header.1] [/table_header]
+    [table_row] [cell_ref:groups.0.rows.0.0] [cell_ref:groups.0.rows.0.1] [row_state:success] [/table_row]
+    [table_row] [cell_ref:groups.0.rows.1.0] [cell_ref:groups.0.rows.1.1] [/table_row] [/table_block] [/scene]"""
+LONG_FAULTS = {
+    "another piece": (LONG, "[detail_ref:nodes.a.detail.1]", "[detail_ref:nodes.c.detail.1]", "nodes.a.detail.1"),
+    "a list entry left out": (LONG, "[detail_ref:nodes.a.detail.0] ", "", "nodes.a.detail.0"),
+    "a field of another name": (LONG, "nodes.a.title]", "nodes.a.body]", "nodes.a"),
+    "a field that the content has not": (LONG, "[title_ref:outcomes.b.title]", "[size_ref:outcomes.b.size]", "outcome_panel's content"),
+    "an unknown field": (LONG, "[label_ref:entry.label]", "[voice_ref:entry.label]", "entry_badge's content"),
+    "both spellings": (LONG, "[node_id:a]", "[node_id:a] [ref:nodes.a]", "second time"),
+    "a row out of turn": (TABLE, "groups.0.rows.1.0", "groups.0.rows.2.0", "groups.0.rows.1.0"),
+    "a state that is none": (TABLE, "[row_state:success]", "[row_state:great]", "row_state"),
+    "a state outside of a row": (TABLE, "[table_header]", "[row_state:success] [table_header]", "table_block's content"),
+}  # fmt: skip
+
+
+def test_blocks_that_refer_field_by_field_are_read_as_one_reference() -> None:
+    assert gold.parse(LONG, ordered=False).components == (
+        Component("header_band", ref="header"),
+        Component("entry_badge", ref="entry"),
+        Component("decision_node", id="a", ref="nodes.a"),
+        Component("outcome_panel", id="b", ref="outcomes.b"),
+        Component("decision_edge", source="a", target="b", ref="edges.a_b"),
+    )
+    assert gold.parse(TABLE, ordered=False).components[1:] == (Component("table_block", ref="groups.0"),)
+    with pytest.raises(SurfaceError, match="headline_ref"):
+        gold.parse(LONG)  # a model is held to the one canonical spelling
+
+
+@pytest.mark.parametrize("fault", LONG_FAULTS)
+def test_longhand_fault_is_named(fault: str) -> None:
+    text, old, new, needle = LONG_FAULTS[fault]
+    assert old in text
+    with pytest.raises(SurfaceError) as caught:
+        gold.parse(text.replace(old, new, 1), ordered=False)
+    assert any(needle in str(v) for v in caught.value.violations), str(caught.value)
+
+
 def test_surfaces_spell_the_same_scene() -> None:
     for scene in SCENES:
         assert gold.parse(gold.format(scene)) == compact.parse(compact.format(scene))

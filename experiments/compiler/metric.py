@@ -1,8 +1,8 @@
 """How wide a text is: advance widths of three faces, read once from `advances.json`.
 
 Widths are sums of advances: no kerning, no ligatures, no shaping (all of which only narrow Latin text). A character
-outside the table counts as 1.4 em, wider than what fallback fonts draw. No system font is ever consulted, so a
-picture is the same on every machine.
+outside the table counts as 1.61 em: content lets in only those whose glyphs are not wider (`character.py`). No system
+font is ever consulted, so a picture is the same on every machine.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 UNITS = 2048
-UNKNOWN = 1.4  # em
+UNKNOWN = 1.61  # em; the widest glyph that content may name outside of the table (a sleeping face) takes this
 CAP = 0.729  # cap height of the sans faces, em
 ASCENT, DESCENT = 0.928, 0.236  # em
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from experiments.character import UNSAFE
 from experiments.compiler.metric import advance, width
-from experiments.content import UNSAFE
 
 _SOFT = "/_.-:,;=|&?+)>"
 

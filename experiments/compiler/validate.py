@@ -17,8 +17,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from experiments.character import UNSAFE, is_blank
 from experiments.compiler.metric import STACKS
-from experiments.content import UNSAFE
 from experiments.violation import Violation, shorten
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -183,7 +183,7 @@ def _check_words(element: Element, path: str, found: list[Violation]) -> None:
     text = element.text or ""
     if UNSAFE.search(text):
         found.append(Violation(path, shorten(text), "no control or bidi characters"))
-    if not text.strip() and not len(element):
+    if is_blank(text) and not len(element):
         found.append(Violation(path, "no words", "some"))
 
 

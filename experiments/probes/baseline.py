@@ -25,28 +25,40 @@ def baseline(make: Callable[[Pairs], Answer]) -> Callable[[Pairs], Answer]:
 
 @baseline
 def copy(pairs: Pairs) -> Answer:
-    """The prompt's tags, in their order, between the markers that every training output opens and closes with."""
+    """The prompt's tags, in their order and under the names that training outputs give them, between the markers that every output
+    opens and closes with.
+    """
     opening, closing = pairs[0][1].split()[0], pairs[0][1].split()[-1]
+    names = tags(pairs[0][1])
+    renamed = {source_of(name): name for name in names if source_of(name) not in names}
 
     def answer(prompt: str) -> str:
         kept = [t for t in re.findall(r"\[[^\]\s]+\]", prompt) if t not in ("[task:svg]", "[OUT]")]
-        return " ".join([opening, *kept, closing])
+        return " ".join(
+            [opening, *(TAG.sub(lambda m: f"[{renamed.get(m[1], m[1])}:{m[2]}]", t) for t in kept), closing]
+        )
 
     return answer
+
+
+def source_of(name: str) -> str:
+    """What a prompt calls the tag that an output calls `name`: the family of a bundle is the layout of its prompt."""
+    return "layout" if name == "family" else name
+
+
+def subject(prompt: str) -> tuple[str | None, ...]:
+    """What a prompt is about: its topic, or its layout and form where prompts have no topic."""
+    t = tags(prompt)
+    return (t["topic"],) if "topic" in t else (t.get("layout"), t.get("form"))
 
 
 @baseline
 def topic_lookup(pairs: Pairs) -> Answer:
     """The most frequent training output of the prompt's topic (or of its layout and form, where prompts have no topic)."""
-
-    def key(prompt: str) -> tuple[str | None, ...]:
-        t = tags(prompt)
-        return (t["topic"],) if "topic" in t else (t.get("layout"), t.get("form"))
-
     table: dict[tuple, Counter[str]] = defaultdict(Counter)
     for prompt, output in pairs:
-        table[key(prompt)][output] += 1
-    return lambda prompt: table[key(prompt)].most_common(1)[0][0] if table.get(key(prompt)) else ""
+        table[subject(prompt)][output] += 1
+    return lambda prompt: table[subject(prompt)].most_common(1)[0][0] if table.get(subject(prompt)) else ""
 
 
 @baseline
@@ -58,19 +70,29 @@ def nearest_neighbour(pairs: Pairs) -> Answer:
 
 @baseline
 def slot_copy(pairs: Pairs) -> Answer:
-    """The nearest neighbour's output with the prompt's tag values written into it: solves any task that is copying into a template."""
-    find = _nearest(pairs)
+    """The nearest training output of the prompt's topic (or layout and form), with every tag that the prompt gives written over the
+    first tag of that name: solves any task that is copying into a template.
+    """
+    groups: dict[tuple, list[tuple[str, str]]] = defaultdict(list)
+    for prompt, output in pairs:
+        groups[subject(prompt)].append((prompt, output))
+    finders: dict[tuple, Callable[[str], tuple[str, str]]] = {}
 
     def answer(prompt: str) -> str:
-        near, output = find(prompt)
-        mine, theirs = tags(prompt), tags(near)
+        about = subject(prompt)
+        key = about if about in groups else ()
+        if key not in finders:
+            finders[key] = _nearest(groups[key] if key else pairs)
+        asked, written = tags(prompt), set[str]()
 
         def fill(match: re.Match) -> str:
-            name, value = match.groups()
-            source = "layout" if name == "family" else name
-            return f"[{name}:{mine[source]}]" if theirs.get(source) == value and source in mine else match.group(0)
+            name = match[1]
+            if name in written or source_of(name) not in asked:
+                return match[0]
+            written.add(name)
+            return f"[{name}:{asked[source_of(name)]}]"
 
-        return TAG.sub(fill, output)
+        return TAG.sub(fill, finders[key](prompt)[1])
 
     return answer
 

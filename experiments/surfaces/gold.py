@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from experiments import block
+from experiments import block, longhand
 from experiments.family import Kind
 from experiments.scene import Component, Scene
 from experiments.tag import Reader, Tag, Vocabulary, frame, read
@@ -46,11 +46,15 @@ def _write_block(kind: Kind, part: Component) -> Iterator[str]:
 
 
 def parse(text: str, *, ordered: bool = True) -> Scene:
-    """`ordered=False` reads scenes written by hand: style attributes in any order, absent ones at their default."""
+    """`ordered=False` reads scenes written by hand: style attributes in any order, absent ones at their default, and blocks
+    that refer to their content field by field (`longhand.py`).
+    """
     reader = read(text)
     header, body = block.split_header(frame(reader, MARKER))
     values = block.read_attributes(reader, header, block.ALWAYS if ordered else ("layout",), ordered)
     kinds = block.kinds_of([values["layout"]] if "layout" in values else families())
+    if not ordered:
+        body = list(longhand.fold(reader, body, kinds))
     return block.build(reader, values, list(_read_blocks(reader, body, kinds)))
 
 

@@ -1,0 +1,41 @@
+"""The rows of a run as they lie on disk, as they are hashed, and as they are told to whoever records the run.
+
+rows/STAGE.txt           what is trained: `PROMPT [OUT] OUTPUT`, one row a line, every multiplicity written out
+rows/training.parquet    the same rows with their labels; no probe row and no held-out row is among them
+rows/validation.parquet  the rows of the held-out loss
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from experiments import split
+from experiments.corpus import Row
+from experiments.recorder import Recorder
+
+
+def write(folder: Path, name: str, stages: Mapping[str, Sequence[Row]], dev: Sequence[Row], recorder: Recorder) -> None:
+    """Write the rows under `folder` and tell the recorder: data sets with the sha256 of their files, and the files as artifacts."""
+    (folder / "rows").mkdir()
+    for stage, rows in {**stages, "dev": dev}.items():
+        lines = [r.text for r in rows]
+        if any("\n" in line or "\r" in line or not line.isascii() for line in lines):
+            raise ValueError(f"rows of {stage}: a row must be one line of ASCII")
+        (folder / "rows" / f"{stage}.txt").write_text("\n".join(lines) + "\n")
+    training = [row for rows in stages.values() for row in rows]
+    for context, what, table in (("training", "rows", training), ("validation", "held-out rows", dev)):
+        path = folder / "rows" / f"{context}.parquet"
+        _write_table(path, table)
+        recorder.dataset(path, f"{name} {what}", context, hashlib.sha256(path.read_bytes()).hexdigest())
+        recorder.artifact(path, "rows")
+
+
+def _write_table(path: Path, rows: Iterable[Row]) -> None:
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()
+    columns = [{**asdict(r), "target_sha256": hashlib.sha256(split.fold(r.output).encode()).hexdigest()} for r in rows]
+    Dataset.from_list(columns).to_parquet(path)

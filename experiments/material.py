@@ -1,0 +1,78 @@
+"""What a rung is made of before anything is trained: targets, rows by stage, held-out rows, the probe contract, and the proof that
+nothing leaks. A run writes it down; a promotion draws it again and compares hashes, so that neither has to believe the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from experiments import corpus, split
+from experiments.corpus import Pools, Row
+from experiments.ladder import Selected, digest
+from experiments.probes import contract as contracts
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that a spec and a rung decide; seeds of training and budgets do not matter here."""
+
+    targets: Pools
+    stages: dict[str, list[Row]]
+    dev: list[Row]
+    contract: dict
+
+    @property
+    def training(self) -> list[str]:
+        """Every training row as text, stage by stage."""
+        return [row.text for rows in self.stages.values() for row in rows]
+
+    @property
+    def corpus_sha256(self) -> str:
+        return corpus_sha256(self.stages, self.dev)
+
+    @property
+    def contract_sha256(self) -> str:
+        return contracts.sha256(self.contract)
+
+    def prove(self) -> split.Proof:
+        """Check on the rows that every split holds out what it claims; raises LeakError with what does not."""
+        training = self.training
+        proof = split.prove(training, self.contract["cases"], contracts.claims(self.contract))
+        held = [{"split": "dev", "prompt": r.prompt, "expected": r.output} for r in self.dev]
+        split.prove(training, held, [split.Claim("dev", True, True)])
+        _check_seen(training, self.contract)
+        return proof
+
+
+def rows(selected: Selected) -> tuple[Pools, dict[str, list[Row]], list[Row]]:
+    """Targets, training rows by stage, held-out rows."""
+    targets = corpus.pools(selected.spec)
+    stages = {stage: corpus.stage_rows(selected, stage, targets) for stage in selected.rung.stages()}
+    return targets, stages, corpus.dev_rows(selected.spec, targets)
+
+
+def corpus_sha256(stages: Mapping[str, Sequence[Row]], dev: Sequence[Row]) -> str:
+    """Hash of all rows in their order: those that are trained, then those of the held-out loss."""
+    return digest([r.text for part in (*stages.values(), dev) for r in part])
+
+
+def draw(selected: Selected) -> Material:
+    """Draw a rung's material: the same bytes for the same ladder, every time."""
+    targets, stages, dev = rows(selected)
+    return Material(targets, stages, dev, contracts.build(selected.spec, targets))
+
+
+def _check_seen(training: Sequence[str], contract: dict) -> None:
+    """A split that says its prompts were trained must say the truth too."""
+    rows = {split.fold(t) for t in training}
+    for name, s in contract["splits"].items():
+        absent = [
+            c
+            for c in contract["cases"]
+            if c["split"] == name and s["kind"] == "seen" and split.fold(f"{c['prompt']} {c['expected']}") not in rows
+        ]
+        if absent:
+            raise split.LeakError(
+                f"split {name}: {len(absent)} cases are called seen, but are not in the training rows, e.g. {absent[0]['prompt']!r}"
+            )
