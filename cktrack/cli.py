@@ -341,7 +341,8 @@ def export(
     if json_:
         _emit({"folder": str(place), "files": files})
         return
-    console.print(f"{place}: {', '.join(f'{n} ({size} bytes)' for n, size in files.items())}", highlight=False)
+    listed = ", ".join(f"{name} ({size} bytes)" for name, size in files.items())
+    console.print(f"{place}: {listed}", highlight=False, soft_wrap=True)
     if format_ == "c":
         console.print(f"how to compile and use it stands at the top of {product or 'decode'}.c", highlight=False)
 
