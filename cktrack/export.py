@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cengine import checkpoint, emit
 
+FORMATS, PRODUCTS = ("c", "hf"), ("decode", "step")
 EXPECTED = "expected a checkpoint folder, a run folder, a run id, NAME/VERSION or NAME@ALIAS"
 
 
@@ -90,32 +91,47 @@ def _eos(config: bytes) -> int | None:
     return eos
 
 
-def contents(folder: Path, format_: str, product: str, rows: int) -> dict[str, bytes]:
-    """The files of an export by name."""
+def contents(folder: Path, kind: str, rows: int) -> dict[str, bytes]:
+    """The files of an export by name. `kind` is what C computes, or hf."""
     files = checkpoint.read(folder)
-    if format_ == "hf":
+    if kind == "hf":
         return {**files, checkpoint.MANIFEST: (folder / checkpoint.MANIFEST).read_bytes()}
     loaded = checkpoint.load(folder)
-    config = loaded.config
-    makers = {
-        "decode": lambda: emit.decoder(config, _eos(files["config.json"])),
-        "step": lambda: emit.training_step(config, rows, config.ctx),
-    }
-    text = makers[product]()
-    weights = {"model.safetensors", *(["optimizer.safetensors"] if product == "step" else [])} & set(files)
-    return {f"{product}.c": text.encode(), **{n: files[n] for n in sorted({*weights, *loaded.files})}}
+    if kind == "step":
+        text, weights = emit.training_step(loaded.config, rows, loaded.config.ctx), {"model", "optimizer"}
+    else:
+        text, weights = emit.decoder(loaded.config, _eos(files["config.json"])), {"model"}
+    kept = {f"{name}.safetensors" for name in weights} & set(files)
+    return {f"{kind}.c": text.encode(), **{n: files[n] for n in sorted({*kept, *loaded.files})}}
 
 
-def export(
-    what: str, format_: str, product: str = "decode", rows: int = 1, out: str = ""
-) -> tuple[Path, dict[str, int]]:
+def _refuse(place: Path) -> None:
+    if place.exists():
+        raise ValueError(f"export: {place} exists; an export is never overwritten, choose another --out")
+
+
+def check(format_: str, product: str, rows: int) -> None:
+    """Refuse options that are none, or that do not go together."""
+    for option, got, known in (("format", format_, FORMATS), ("what", product, ("", *PRODUCTS))):
+        if got not in known:
+            raise ValueError(f"--{option}: got {got!r}; expected {' or '.join(filter(None, known))}")
+    if format_ != "c" and product:
+        raise ValueError(f"--what: got {product!r} with --format {format_}; expected it with --format c alone")
+    if not 0 <= rows <= 2**16:
+        raise ValueError(f"--rows: got {rows}; expected 0 for one row, or 1 to {2**16} rows")
+    if rows and product != "step":
+        raise ValueError(f"--rows: got {rows}; expected it with --what step alone")
+
+
+def export(what: str, format_: str, product: str = "", rows: int = 0, out: str = "") -> tuple[Path, dict[str, int]]:
     """Write an export; returns its folder and the size of each file in bytes. Refuses a folder that exists."""
-    if out and Path(out).exists():
-        raise ValueError(f"export: {out} exists; an export is never overwritten, choose another --out")
+    check(format_, product, rows)
+    if out:
+        _refuse(Path(out))
     with found(what) as (label, folder):
-        place = Path(out or f"{label}-{product if format_ == 'c' else format_}").resolve()
-        if place.exists():
-            raise ValueError(f"export: {place} exists; an export is never overwritten, choose another --out")
-        files = contents(folder, format_, product, rows)
+        kind = (product or PRODUCTS[0]) if format_ == "c" else format_
+        place = Path(out or f"{label}-{kind}").resolve()
+        _refuse(place)
+        files = contents(folder, kind, rows or 1)
         checkpoint.write_directory(place, files)
     return place, {name: len(data) for name, data in files.items()}
