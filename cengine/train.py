@@ -17,7 +17,7 @@ import numpy as np
 
 from cengine import random
 from cengine.engine import Machine, Pool
-from cengine.ir import backward
+from cengine.ir import Call, Graph, backward
 from cengine.model import Config, check_shapes, decays, rotary_tables, training_graph
 from cengine.ops import IGNORED
 
@@ -112,6 +112,52 @@ def exclusive(method: Callable[P, R]) -> Callable[P, R]:
     return locked
 
 
+@dataclass(frozen=True)
+class Window:
+    """The calls of one optimizer step over batches of one shape: `clear`, then `main` for each batch, `norm`, `update`, `prepare`.
+
+    `forward` is the part of `main` that gives losses; `gradients` names the tensor that holds a parameter's gradient after `norm`.
+    """
+
+    graph: Graph
+    prepare: list[Call]
+    forward: list[Call]
+    main: list[Call]
+    clear: list[Call]
+    norm: list[Call]
+    update: list[Call]
+    gradients: dict[str, str]
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call once, in the order by which memory is planned."""
+        return [*self.prepare, *self.main, *self.clear, *self.norm, *self.update]
+
+
+def window_of(config: Config, rows: int, time: int, precision: str = "fp32") -> Window:
+    """The graph of a training step of a model for batches [rows, time], and its calls."""
+    graph = training_graph(config, rows, time, precision)
+    back, parts = backward(graph)
+    hyper = graph.tensor("hyper", (8,), "control")
+    total = graph.tensor("norm.total", (1,), "control", "d")
+    clear, merge, norm, update = [], [], [], []
+    for name, pieces in parts.items():
+        clear += [graph.use("fill_zero", f"{p}.clear", x=p) for p in pieces]
+        merge += [graph.use("merge", f"{p}.merge", x=pieces[0], a=p) for p in pieces[1:]]
+        norm.append(graph.use("sum_squares", f"{name}.norm", g=pieces[0], total=total.name))
+        shape = config.parameters()[name]
+        m, v = (graph.tensor(f"{k}_{name}", shape, "moment").name for k in "mv")
+        decay = {"decay": float(decays(name))}
+        update.append(
+            graph.use(
+                "adamw", f"{name}.update", decay, p=name, g=pieces[0], m=m, v=v, hyper=hyper.name, total=total.name
+            )
+        )
+    gradients = {name: pieces[0] for name, pieces in parts.items()}
+    main = [*graph.calls, *back]
+    return Window(graph, graph.prepare, graph.calls, main, clear, [*merge, *norm], update, gradients)
+
+
 class Trainer:
     """Weights, gradients and moments of a model in one arena, for batches of one shape [rows, time].
 
@@ -133,31 +179,13 @@ class Trainer:
                 f"trainer: got {rows} rows of {time} tokens; expected at least 1 row of 1 to ctx={config.ctx} tokens"
             )
         self.config, self.rows, self.time, self.optimizer = config, rows, time, optimizer or Optimizer()
-        graph = training_graph(config, rows, time, precision)
-        back, parts = backward(graph)
-        hyper = graph.tensor("hyper", (8,), "control")
-        total = graph.tensor("norm.total", (1,), "control", "d")
-        clear, merge, norm, update = [], [], [], []
-        for name, pieces in parts.items():
-            clear += [graph.use("fill_zero", f"{p}.clear", x=p) for p in pieces]
-            merge += [graph.use("merge", f"{p}.merge", x=pieces[0], a=p) for p in pieces[1:]]
-            norm.append(graph.use("sum_squares", f"{name}.norm", g=pieces[0], total=total.name))
-            shape = config.parameters()[name]
-            m, v = (graph.tensor(f"{k}_{name}", shape, "moment").name for k in "mv")
-            decay = {"decay": float(decays(name))}
-            update.append(
-                graph.use(
-                    "adamw", f"{name}.update", decay, p=name, g=pieces[0], m=m, v=v, hyper=hyper.name, total=total.name
-                )
-            )
-        self.gradients = {name: pieces[0] for name, pieces in parts.items()}
-        main = [*graph.calls, *back]
-        self.machine = Machine(graph, [*graph.prepare, *main, *clear, *merge, *norm, *update], threads, pool)
-        compile_ = self.machine.program
-        self._clear, self._prepare, self._forward, self._main = (
-            compile_(c) for c in (clear, graph.prepare, graph.calls, main)
+        window = window_of(config, rows, time, precision)
+        self.gradients = window.gradients
+        self.machine = Machine(window.graph, window.calls, threads, pool)
+        self._clear, self._prepare, self._forward, self._main, self._norm, self._update = (
+            self.machine.program(c)
+            for c in (window.clear, window.prepare, window.forward, window.main, window.norm, window.update)
         )
-        self._norm, self._update = compile_([*merge, *norm]), compile_(update)
         for name, table in zip(("rope.cos", "rope.sin"), rotary_tables(config), strict=True):
             self.machine.view(name)[:] = table
         self.guard = False

@@ -293,6 +293,26 @@ def plan(
 
 
 @app.command()
+def export(
+    what: Annotated[str, typer.Argument(help="checkpoint folder, run folder, run id, NAME/VERSION or NAME@ALIAS")],
+    format_: Annotated[str, typer.Option("--format", help="c: one standalone C file; hf: for transformers")] = "c",
+    product: Annotated[str, typer.Option("--what", help="of format c: decode (the default) or step")] = "",
+    rows: Annotated[int, typer.Option(help="rows of a step's batch; 0 is one row")] = 0,
+    out: Annotated[str, typer.Option(help="new folder; by default it is named after what is exported")] = "",
+    json_: Json = False,
+) -> None:
+    """Write a model as C that needs nothing but a C compiler, with its weights; or as the folder that transformers loads."""
+    from cktrack.export import export as write
+
+    place, files = write(what, format_, product, rows, out)
+    if json_:
+        _emit({"folder": str(place), "files": files})
+    else:
+        listed = ", ".join(f"{name} ({size} bytes)" for name, size in files.items())
+        console.print(f"{place}: {listed}", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def deliver() -> None:
     """Send what was kept while the tracking server was away. Exits 1 if something is still kept."""
     from cktrack.recorder import deliver as send_all
