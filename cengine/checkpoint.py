@@ -174,9 +174,9 @@ def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def envelope() -> dict[str, str]:
+def envelope(precision: str = "fp32") -> dict[str, str]:
     """Where results are equal bit for bit: same instruction set, same precision. Threads and batch split do not matter."""
-    return {"instruction_set": loader.current(), "precision": "fp32", "engine": loader.fingerprint()}
+    return {"instruction_set": loader.current(), "precision": precision, "engine": loader.fingerprint()}
 
 
 def _json(value: object) -> bytes:
@@ -193,8 +193,9 @@ def save(
     bos: int | None = None,
     eos: int | None = None,
     pad: int | None = None,
+    precision: str = "fp32",
 ) -> Path:
-    """Write a checkpoint directory; refuses one that exists. Returns its path."""
+    """Write a checkpoint directory; refuses one that exists. Returns its path. `precision` is that of the training."""
     place = Path(directory).resolve()
     if place.exists():
         raise CheckpointError(f"checkpoint: {place} exists; a checkpoint is never overwritten, choose another name")
@@ -204,7 +205,9 @@ def save(
         "generation_config.json": _json(
             {"bos_token_id": bos, "eos_token_id": eos, "pad_token_id": pad, "do_sample": False}
         ),
-        "state.json": _json({"weights_sha256": weights_digest(weights), "envelope": envelope(), **(state or {})}),
+        "state.json": _json(
+            {"weights_sha256": weights_digest(weights), "envelope": envelope(precision), **(state or {})}
+        ),
     }
     if moments is not None:
         contents["optimizer.safetensors"] = save_tensors({n: np.ascontiguousarray(m) for n, m in moments.items()})
@@ -382,9 +385,9 @@ def load(directory: str | Path) -> Checkpoint:
     return Checkpoint(config, weights, moments, state, {n: d for n, d in contents.items() if n not in own})
 
 
-def check_envelope(state: Mapping, allow_other: bool = False) -> None:
+def check_envelope(state: Mapping, allow_other: bool = False, precision: str = "fp32") -> None:
     """Refuse to continue where the same bits cannot be promised, unless told to."""
-    there, here = state.get("envelope", {}), envelope()
+    there, here = state.get("envelope", {}), envelope(precision)
     differ = {k: (there.get(k), here[k]) for k in here if there.get(k) != here[k]}
     if differ and not allow_other:
         what = "; ".join(f"{k}: checkpoint {a!r}, here {b!r}" for k, (a, b) in differ.items())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from cengine.model import Config, decays, initial
 from cengine.ops import IGNORED
 from cengine.train import Batch, Optimizer, Schedule, Trainer
 
-BOUND = 1e-5  # of ||a-b|| / ||b||
+BOUND = {"fp32": 1e-5, "bf16": 2e-2}  # of ||a-b|| / ||b||, by the precision of the operands
 STEPS = 10
 HERE = Path(__file__).resolve().parent
 
@@ -61,7 +61,7 @@ def distance(a: np.ndarray, b: np.ndarray, floor: float = 1e-300) -> float:
     return float(np.linalg.norm(a - b) / max(float(np.linalg.norm(b)), floor))
 
 
-def _check(name: str, against: str, errors: dict[str, float], what: str) -> dict:
+def _check(name: str, against: str, errors: dict[str, float], what: str, precision: str) -> dict:
     worst = max(errors, key=lambda n: errors[n])
     value = errors[worst]
     return {
@@ -69,19 +69,36 @@ def _check(name: str, against: str, errors: dict[str, float], what: str) -> dict
         "against": against,
         "what": what,
         "value": value if np.isfinite(value) else None,
-        "bound": BOUND,
+        "bound": BOUND[precision],
         "worst": worst,
         "tensors": {n: (e if np.isfinite(e) else None) for n, e in errors.items()},
-        "status": "pass" if value <= BOUND else "fail",
+        "status": "pass" if value <= BOUND[precision] else "fail",
         "why": None if np.isfinite(value) else f"{worst} is not finite",
     }
 
 
-def _skipped(name: str, against: str, why: str) -> dict:
-    return {"check": name, "against": against, "value": None, "bound": BOUND, "status": "skipped", "why": why}
+def _skipped(name: str, against: str, why: str, precision: str) -> dict:
+    return {
+        "check": name,
+        "against": against,
+        "value": None,
+        "bound": BOUND[precision],
+        "status": "skipped",
+        "why": why,
+    }
 
 
 Gradients = tuple[float, dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How comparisons are run. `torch_missing`: why torch is no second opinion, or None."""
+
+    seed: int
+    threads: int | None
+    precision: str
+    torch_missing: str | None
 
 
 def of_window(window: Sequence[Batch], of_batch: Callable[[Batch], Gradients]) -> Gradients:
@@ -97,12 +114,10 @@ def of_window(window: Sequence[Batch], of_batch: Callable[[Batch], Gradients]) -
     return loss, sums
 
 
-def _gradients(
-    config: Config, rows: int, time: int, seed: int, threads: int | None, torch_missing: str | None
-) -> list[dict]:
-    weights = sample_weights(config, seed)
-    window = [sample_batch(config, rows, time, seed + i) for i in range(2)]
-    trainer = Trainer(config, rows, time, threads=threads)
+def _gradients(config: Config, rows: int, time: int, terms: Terms) -> list[dict]:
+    weights = sample_weights(config, terms.seed)
+    window = [sample_batch(config, rows, time, terms.seed + i) for i in range(2)]
+    trainer = Trainer(config, rows, time, threads=terms.threads, precision=terms.precision)
     trainer.load(weights)
     loss, _ = trainer.accumulate(window)
     shape = f"{config.layers} layers, {config.heads} heads, 2x{rows}x{time}"
@@ -112,29 +127,31 @@ def _gradients(
         floor = 1e-6 * float(np.sqrt(sum(np.square(g).sum() for g in expected.values())))  # a gradient may be 0
         errors = {n: distance(trainer.gradient(n), g, floor) for n, g in expected.items()}
         return _check(
-            name, against, {"loss": abs(loss - expected_loss) / max(abs(expected_loss), 1e-6), **errors}, what
+            name,
+            against,
+            {"loss": abs(loss - expected_loss) / max(abs(expected_loss), 1e-6), **errors},
+            what,
+            terms.precision,
         )
 
     def numpy_gradients(batch: Batch) -> Gradients:
         return reference.loss_and_gradients(config, weights, batch.ids, batch.targets, batch.pos)
 
     checks = [compare("float64 NumPy", *of_window(window, numpy_gradients))]
-    if torch_missing:
-        return [*checks, _skipped(name, "float64 torch", torch_missing)]
+    if terms.torch_missing:
+        return [*checks, _skipped(name, "float64 torch", terms.torch_missing, terms.precision)]
     return [*checks, compare("float64 torch", *of_window(window, lambda b: oracle.Model(config, weights).gradients(b)))]
 
 
-def _updates(
-    config: Config, rows: int, time: int, seed: int, threads: int | None, torch_missing: str | None
-) -> list[dict]:
+def _updates(config: Config, rows: int, time: int, terms: Terms) -> list[dict]:
     """Steps with a decay and an epsilon that matter (rounding noise in a gradient near 0 would be a whole step), and a clip that bites."""
     weights, settings, schedule = (
-        sample_weights(config, seed),
+        sample_weights(config, terms.seed),
         Optimizer(eps=1e-6, weight_decay=0.3),
         Schedule(3e-4, STEPS, 2),
     )
-    windows = [[sample_batch(config, rows, time, seed + 1 + i)] for i in range(STEPS)]
-    trainer = Trainer(config, rows, time, settings, threads)
+    windows = [[sample_batch(config, rows, time, terms.seed + 1 + i)] for i in range(STEPS)]
+    trainer = Trainer(config, rows, time, settings, terms.threads, precision=terms.precision)
     trainer.load(weights)
     for i, window in enumerate(windows):
         trainer.step(window, schedule.at(i))
@@ -145,9 +162,11 @@ def _updates(
         _, gradients = reference.loss_and_gradients(config, expected, batch.ids, batch.targets, batch.pos)
         reference.adamw(expected, gradients, moments, i + 1, schedule.at(i), settings, decays)
     own = trainer.weights()
-    checks = [_check(name, "float64 NumPy", {n: distance(own[n], w) for n, w in expected.items()}, what)]
-    if torch_missing:
-        return [*checks, _skipped(name, "float64 torch", torch_missing)]
+    checks = [
+        _check(name, "float64 NumPy", {n: distance(own[n], w) for n, w in expected.items()}, what, terms.precision)
+    ]
+    if terms.torch_missing:
+        return [*checks, _skipped(name, "float64 torch", terms.torch_missing, terms.precision)]
     model = oracle.Model(config, weights)
     optimizer = model.optimizer(settings, schedule.at(0))
     for i, window in enumerate(windows):
@@ -155,13 +174,13 @@ def _updates(
             group["lr"] = schedule.at(i)
         model.step(optimizer, window, settings.max_norm)
     errors = {n: distance(own[n], p.detach().numpy()) for n, p in model.parameters.items()}
-    return [*checks, _check(name, "float64 torch", errors, what)]
+    return [*checks, _check(name, "float64 torch", errors, what, terms.precision)]
 
 
-def _decoding(config: Config, time: int, seed: int, threads: int | None) -> list[dict]:
+def _decoding(config: Config, time: int, terms: Terms) -> list[dict]:
     """Two prompts, one fed at once and then token by token, the other token by token from the start."""
-    weights, batch = sample_weights(config, seed), sample_batch(config, 2, time, seed)
-    decoder = Decoder(config, weights, slots=2, threads=threads)
+    weights, batch = sample_weights(config, terms.seed), sample_batch(config, 2, time, terms.seed)
+    decoder = Decoder(config, weights, slots=2, threads=terms.threads)
     first, got = min(time - 1, time // 3 + 1), np.zeros((2, time, config.vocab))
     for at in range(0, first, decoder.room):
         part = range(at, min(first, at + decoder.room))
@@ -171,7 +190,7 @@ def _decoding(config: Config, time: int, seed: int, threads: int | None) -> list
         got[fed, at] = decoder.forward(batch.ids[fed, at].tolist(), fed, [at] * len(fed))
     expected = reference.logits(config, weights, batch.ids, np.broadcast_to(np.arange(time), (2, time)))
     errors = {f"prompt {i}": distance(got[i], expected[i]) for i in range(2)}
-    return [_check(f"decoding {time} tokens", "float64 NumPy", errors, "logits of every token, ||a-b||/||b||")]
+    return [_check(f"decoding {time} tokens", "float64 NumPy", errors, "logits of every token, ||a-b||/||b||", "fp32")]
 
 
 def run(
@@ -181,22 +200,23 @@ def run(
     seed: int = 7,
     threads: int | None = None,
     torch: bool = True,
+    precision: str = "fp32",
 ) -> dict:
     """Measure parity at a model's shape. `passed` needs every NumPy comparison to have run and held, and no torch one to have failed.
 
     Contexts beyond 512 tokens are compared in one layer with one key head: the reference stores every score.
     """
     length = min(config.ctx, time or 512)
-    missing = oracle.available() if torch else "not asked for"
+    terms = Terms(seed, threads, precision, oracle.available() if torch else "not asked for")
     jobs: list[Callable[[], list[dict]]] = [
-        lambda: _gradients(config, rows, length, seed, threads, missing),
-        lambda: _gradients(config, rows, max(1, length // 4 - 1) | 1, seed, threads, missing),
-        lambda: _updates(config, rows, min(length, 128), seed, threads, missing),
-        lambda: _decoding(config, min(length, 160), seed, threads),
+        lambda: _gradients(config, rows, length, terms),
+        lambda: _gradients(config, rows, max(1, length // 4 - 1) | 1, terms),
+        lambda: _updates(config, rows, min(length, 128), terms),
+        lambda: _decoding(config, min(length, 160), terms),
     ]
     if config.ctx > length and time is None:
         long = replace(config, layers=1, heads=config.heads // config.kv_heads, kv_heads=1)
-        jobs.append(lambda: _gradients(long, 1, config.ctx, seed, threads, missing))
+        jobs.append(lambda: _gradients(long, 1, config.ctx, terms))
     checks = [check for job in jobs for check in job()]
     own = [c for c in checks if c["against"] == "float64 NumPy"]
     passed = (
@@ -208,28 +228,36 @@ def run(
         "model": config.as_dict(),
         "engine": loader.fingerprint(),
         "instruction_set": loader.current(),
-        "torch": oracle.version() if missing is None else None,
+        "precision": precision,
+        "torch": oracle.version() if terms.torch_missing is None else None,
         "checks": checks,
     }
 
 
-def key(config: Config, torch: bool = True) -> str:
+def key(config: Config, torch: bool = True, precision: str = "fp32") -> str:
     """Hash of all that a report depends on: the compiled engine, its sources and this package, instruction set, shape, NumPy and torch."""
     sources = b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))
     judges = [np.__version__, oracle.version() if torch and oracle.available() is None else None]
-    engine = [loader.fingerprint(), loader.binary(), loader.current()]
+    engine = [loader.fingerprint(), loader.binary(), loader.current(), precision]
     what = json.dumps([config.as_dict(), engine, judges, hashlib.sha256(sources).hexdigest()])
     return hashlib.sha256(what.encode()).hexdigest()
 
 
-def cached(config: Config, folder: Path, torch: bool = True, measure: Callable[..., dict] | None = None) -> dict:
+def cached(
+    config: Config,
+    folder: Path,
+    torch: bool = True,
+    measure: Callable[..., dict] | None = None,
+    precision: str = "fp32",
+) -> dict:
     """The report for this engine and shape: read from `folder` and marked as cached if it was measured before, else measured."""
-    path = folder / f"{key(config, torch)}.json"
+    name = key(config, torch, precision)
+    path = folder / f"{name}.json"
     if path.is_file():
         report = json.loads(path.read_text())
         if report.get("passed") is True:
             return {**report, "cached": True}
-    report = {**(measure or run)(config, torch=torch), "key": key(config, torch)}
+    report = {**(measure or run)(config, torch=torch, precision=precision), "key": name}
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps(report, indent=1, allow_nan=False))

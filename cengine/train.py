@@ -178,7 +178,8 @@ class Trainer:
             raise ValueError(
                 f"trainer: got {rows} rows of {time} tokens; expected at least 1 row of 1 to ctx={config.ctx} tokens"
             )
-        self.config, self.rows, self.time, self.optimizer = config, rows, time, optimizer or Optimizer()
+        self.config, self.rows, self.time, self.precision = config, rows, time, precision
+        self.optimizer = optimizer or Optimizer()
         window = window_of(config, rows, time, precision)
         self.gradients = window.gradients
         self.machine = Machine(window.graph, window.calls, threads, pool)

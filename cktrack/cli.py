@@ -91,6 +91,12 @@ def rung_run(
     ] = -1,
     budget_scale: Annotated[float, typer.Option(help="multiplies every token budget")] = 1.0,
     threads: Threads = 0,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="operands of matrix products in training: fp32, bf16 (needs AMX), or rung for the rung's own"
+        ),
+    ] = "rung",
     force: Annotated[bool, typer.Option("--force", help="train even if an equal run is there")] = False,
     torch: Annotated[
         bool, typer.Option("--torch/--no-torch", help="torch as second parity oracle, where installed")
@@ -115,6 +121,7 @@ def rung_run(
         home.cache() / "parity",
         home.cache() / "unfinished",
         torch,
+        None if precision == "rung" else precision,
     )
     store = open_store()
     result = run_rung(store, rung, options, console, force)
@@ -163,18 +170,26 @@ def parity(
     ] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="measure again even if a report is cached")] = False,
     threads: Threads = 0,
+    precision: Annotated[str, typer.Option(help="operands of matrix products: fp32, or bf16 (needs AMX)")] = "fp32",
     json_: Json = False,
 ) -> None:
     """Compare every gradient and ten optimizer steps with float64 references at a rung's own shape. Exits 1 if parity fails."""
     from functools import partial
 
+    from cengine import loader
     from cengine import parity as gate
     from cktrack import home, show
     from experiments.run import model_of
 
+    loader.kernels(precision)
     config = model_of(rung, vocab or None)
     measure = partial(gate.run, threads=threads or None)
-    report = measure(config) if fresh else gate.cached(config, home.cache() / "parity", measure=measure)
+    cache = home.cache() / "parity"
+    report = (
+        measure(config, precision=precision)
+        if fresh
+        else gate.cached(config, cache, measure=measure, precision=precision)
+    )
     if json_:
         _emit(report)
     else:

@@ -70,6 +70,11 @@ class Candidate:
     evidence: Evidence
     faults: tuple[str, ...]
 
+    @property
+    def precision(self) -> str:
+        """Of the matrix products that trained it."""
+        return str(self.checkpoint.state.get("envelope", {}).get("precision", "fp32"))
+
 
 def fetch(store: Store, name: str, version: str, holder: bool = False) -> Candidate:
     """Download and check a version. Raises StoreError or CheckpointError with what is missing or damaged.
@@ -171,7 +176,7 @@ def matrix_of(name: str, candidate: Candidate, contract: dict) -> Matrix:
         }
     )  # fmt: skip
     faults = [f"the stored bytes are not those of the evidence: {d}" for d in differences(evidence.identity, actual)]
-    same_bits = candidate.checkpoint.state.get("envelope") == checkpoint.envelope()
+    same_bits = candidate.checkpoint.state.get("envelope") == checkpoint.envelope(candidate.precision)
     if declared.hash == evidence.identity.contract and same_bits:
         faults += _other_outputs(candidate, contract)
         evidence = _scored_today(evidence, declared, scorer)
@@ -281,7 +286,7 @@ def promote(
         ours = replace(
             matrix_of(name, challenger, proven.contract),
             leak=proven.leak,
-            parity=prove.parity_of(challenger.checkpoint.config),
+            parity=prove.parity_of(challenger.checkpoint.config, challenger.precision),
         )
         contest = Contest(ours, matrix_of(name, holder, proven.contract) if holder else None)
         request = Request(getpass.getuser(), state.version, reason, challenger.evidence.identity.contract, new_contract)

@@ -32,7 +32,7 @@ def again(selected: Selected) -> Proven:
     return Proven(drawn.contract, drawn.contract_sha256, judge.leak_proof(drawn.prove().as_dict(), hashes))
 
 
-def parity_of(config: Config) -> ParityReport:
-    """Parity of this machine's engine at a model's shape."""
-    report = parity.cached(config, home.cache() / "parity")
+def parity_of(config: Config, precision: str) -> ParityReport:
+    """Parity of this machine's engine at a model's shape, in the precision that trained it."""
+    report = parity.cached(config, home.cache() / "parity", precision=precision)
     return judge.parity_report(report, {"shape": ladder.digest(config.as_dict())}, len(config.parameters()))

@@ -154,6 +154,7 @@ class Rung(Record):
     accumulate: int = Field(default=1, ge=1)
     optimizer: Optimizer = Optimizer()
     loss_on_prompt: bool = False
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the operands of matrix products in training
     seed: int = Field(default=42, ge=0, lt=2**64)
     gates: str = "stage_b"
     published: Published = Published()

@@ -37,7 +37,7 @@ PROBE_SLOTS = 64
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may change about a rung. `scale` multiplies every token budget; the seed replaces the rung's."""
+    """What a user may change about a rung. `scale` multiplies every token budget; seed and precision replace the rung's."""
 
     seed: int | None = None
     scale: float = 1.0
@@ -45,12 +45,16 @@ class Options:
     parity_cache: Path = Path(".cache/parity")
     unfinished: Path | None = None  # where interrupted training is kept, to go on from; None keeps nothing
     torch: bool = True
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.scale <= 100:
             raise ValueError(
                 f"budget scale: got {self.scale}; expected a number above 0 and at most 100 (1 is the rung's own budget)"
             )
+        reason = self.precision and loader.why_not(self.precision)
+        if reason:
+            raise ValueError(reason)
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,13 @@ def identity(selected: Selected, options: Options) -> str:
     seed = selected.rung.seed if options.seed is None else options.seed
     built = loader.fingerprint(), loader.current()
     rows = material.corpus_sha256(*material.rows(selected)[1:])
-    return digest([selected.resolved(), seed, options.scale, *built, source.digest(), rows])
+    return digest(
+        [selected.resolved(), seed, options.scale, _precision(selected, options), *built, source.digest(), rows]
+    )
+
+
+def _precision(selected: Selected, options: Options) -> str:
+    return options.precision or selected.rung.precision
 
 
 def configuration(selected: Selected, seed: int, scale: float) -> dict:
@@ -116,6 +126,8 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     """Run a rung in `folder` (which must not hold one already)."""
     spec, rung = selected.spec, selected.rung
     seed = rung.seed if options.seed is None else options.seed
+    precision = _precision(selected, options)
+    loader.kernels(precision)  # refused here, or not at all
     folder.mkdir(parents=True, exist_ok=False)
     _write(folder / "config.json", configuration(selected, seed, options.scale))
     recorder.artifact(folder / "config.json", "config")
@@ -139,13 +151,13 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     config = model_of(selected.label, coder.size)
 
     recorder.say("parity: engine against float64 references at this rung's shape")
-    report = parity.cached(config, options.parity_cache, options.torch)
+    report = parity.cached(config, options.parity_cache, options.torch, precision=precision)
     _write(folder / "parity.json", report)
     parity.require(report)
     recorder.say("parity: passed" + (" (cached)" if report["cached"] else ""))
 
     pool = Pool(options.threads)
-    trainer = Trainer(config, rung.rows, ctx, Optimizer(**rung.optimizer.model_dump()), pool=pool)
+    trainer = Trainer(config, rung.rows, ctx, Optimizer(**rung.optimizer.model_dump()), pool=pool, precision=precision)
     trainer.load(initial(config, seed, spec.model.init, spec.model.init_std))
     _write(folder / "plan.json", trainer.machine.plan.summary())
     recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))
@@ -218,7 +230,7 @@ def _params(
     values: dict[str, object] = {
         "rung.label": selected.label, "rung.axis": rung.axis, "rung.baseline": rung.baseline or "none", "rung.gates": rung.gates,
         "seed.init_and_order": seed, "seed.data": 42, "budget.scale": options.scale, "engine.threads": trainer.machine.pool.threads,
-        "engine.instruction_set": loader.current(), "engine.precision": "fp32", "engine.arena_bytes": trainer.machine.plan.bytes,
+        "engine.instruction_set": loader.current(), "engine.precision": trainer.precision, "engine.arena_bytes": trainer.machine.plan.bytes,
         "model.parameters": config.parameter_count(), "model.init": selected.spec.model.init, "model.init_std": selected.spec.model.init_std,
         "tokenizer.kind": selected.spec.tokenizer.kind, "tokenizer.size": coder.size, "data.surface": selected.spec.surface,
         "data.families": ",".join(selected.spec.families), "data.loss_on_prompt": rung.loss_on_prompt,
@@ -270,7 +282,15 @@ def _save(
     }
     files, config = coder.files(trainer.config.ctx), trainer.config
     return checkpoint.save(
-        folder / "checkpoint", config, trainer.weights(), trainer.moments(), state, files, eos=coder.eos, pad=coder.pad
+        folder / "checkpoint",
+        config,
+        trainer.weights(),
+        trainer.moments(),
+        state,
+        files,
+        eos=coder.eos,
+        pad=coder.pad,
+        precision=trainer.precision,
     )
 
 

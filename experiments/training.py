@@ -81,7 +81,7 @@ class Unfinished:
         for place in self._kept():
             try:
                 loaded = checkpoint.load(place)
-                checkpoint.check_envelope(loaded.state)
+                checkpoint.check_envelope(loaded.state, precision=self.trainer.precision)
             except checkpoint.CheckpointError as error:
                 self.recorder.say(f"what an interrupted run left cannot be used: {error}")
                 continue
@@ -107,7 +107,15 @@ class Unfinished:
         files = {"history.json": json.dumps(progress.history).encode()}
         before, place = self._kept(), self.folder / f"step-{self.trainer.updates}"
         if place not in before:
-            checkpoint.save(place, self.trainer.config, self.trainer.weights(), self.trainer.moments(), state, files)
+            checkpoint.save(
+                place,
+                self.trainer.config,
+                self.trainer.weights(),
+                self.trainer.moments(),
+                state,
+                files,
+                precision=self.trainer.precision,
+            )
         for old in before:
             if old != place:
                 shutil.rmtree(old, ignore_errors=True)

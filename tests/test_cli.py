@@ -40,6 +40,8 @@ def call(home, monkeypatch, capsys):
         ("rung run spec12/r17 --seed 18446744073709551616", "--seed: got 18446744073709551616"),
         ("rung run spec12/r1", "rung: spec12 has no 'r1', expected one of r17"),
         ("rung run spec12/r17 --budget-scale nan", "budget scale: got nan"),
+        ("rung run spec12/r17 --precision fp16", "precision: got 'fp16'; expected one of ['fp32', 'bf16']"),
+        ("parity spec12/r17 --precision int8", "precision: got 'int8'"),
         ("ui --port 70000", "--port: got 70000; expected 1 to 65535"),
     ],
 )
@@ -76,7 +78,7 @@ def test_no_thread_count_in_the_environment_is_all_cpus(monkeypatch, value):
 def test_parity_measures_with_the_threads_that_were_asked_for(call, monkeypatch):
     seen = {}
 
-    def run(config, threads=None, torch=True):
+    def run(config, threads=None, torch=True, precision="fp32"):
         seen.update(threads=threads)
         return {"passed": False, "cached": False, "checks": [], "model": {}, "instruction_set": "", "torch": None}
 

@@ -253,7 +253,7 @@ def test_rows_that_are_not_the_ladders_are_refused(world, monkeypatch):
 
 def test_parity_is_this_machines_and_not_what_the_run_said(world, monkeypatch):
     real = prove.parity_of
-    monkeypatch.setattr(prove, "parity_of", lambda config: real(config).model_copy(update={"worst": 0.5}))
+    monkeypatch.setattr(prove, "parity_of", lambda *model: real(*model).model_copy(update={"worst": 0.5}))
     event = promotions.promote(world.store, "spec12", world.starved.version, dry_run=True)
     assert "worst relative error is 0.5" in blocking(event)["parity"].why
 

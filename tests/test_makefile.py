@@ -46,7 +46,8 @@ def install(tmp_path):
     def run(broken: str = "") -> tuple[int, str, list[str]]:
         calls.write_text("")
         told = {**os.environ, "CALLS": str(calls), "REAL": sys.executable, "BREAK": broken}
-        told.pop("MAKEFLAGS", None)
+        for inherited in ("MAKEFLAGS", "MAKELEVEL"):
+            told.pop(inherited, None)
         command = ["make", ".venv/.installed", f"PYTHON={python}"]
         done = subprocess.run(command, cwd=tmp_path, env=told, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr, calls.read_text().splitlines()

@@ -43,6 +43,17 @@ def test_every_gradient_and_ten_steps_agree_at_training_shape(isa):
     assert max(gradients["tensors"].values()) <= 1e-5
 
 
+@pytest.mark.parametrize("config", [RUNG, TINY], ids=["rung", "tiny"])
+def test_bf16_operands_stay_within_their_bounds(config):
+    if loader.why_not("bf16"):
+        pytest.skip(loader.why_not("bf16"))
+    report = parity.run(config, precision="bf16")
+    parity.require(report)
+    assert {c["bound"] for c in report["checks"]} == {2e-2, 1e-5} and report["precision"] == "bf16"
+    worst = max(c["value"] for c in report["checks"] if c["check"].startswith("gradients"))
+    assert worst > 1e-4, "these were not bf16 operands"
+
+
 def test_an_untied_head_and_odd_sizes_agree(isa):
     parity.require(
         parity.run(
@@ -183,7 +194,7 @@ def test_a_broken_kernel_is_caught(name, mutant_engine):
 def test_a_cached_report_is_marked_and_a_failed_one_is_measured_again(tmp_path):
     calls = []
 
-    def measure(config, torch=True):
+    def measure(config, torch=True, precision="fp32"):
         calls.append(1)
         return {"passed": len(calls) > 1, "cached": False, "checks": []}
 
@@ -197,14 +208,14 @@ def test_a_cached_report_is_marked_and_a_failed_one_is_measured_again(tmp_path):
 
 
 def test_the_cache_key_changes_with_shape_engine_and_instruction_set(monkeypatch):
-    keys = {parity.key(TINY), parity.key(RUNG), parity.key(TINY, torch=False)}
+    keys = {parity.key(TINY), parity.key(RUNG), parity.key(TINY, torch=False), parity.key(TINY, precision="bf16")}
     monkeypatch.setattr(loader, "fingerprint", lambda: "another")
     keys.add(parity.key(TINY))
     monkeypatch.setattr(loader, "binary", lambda: "another")
     keys.add(parity.key(TINY))
     monkeypatch.setattr(loader, "current", lambda: "another")
     keys.add(parity.key(TINY))
-    assert len(keys) == (6 if oracle.available() is None else 5)
+    assert len(keys) == (7 if oracle.available() is None else 6)
 
 
 def test_initial_weights_come_from_named_streams():

@@ -76,10 +76,21 @@ with run(store, "spec", "child", {}) as run_id:
 """
 
 
+def as_in_a_terminal() -> None:
+    """Signals as a shell's foreground leaves them: a background job begins with SIGINT and SIGHUP ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def child(place, **more) -> tuple[subprocess.Popen, str]:
     environment = {**os.environ, "CKTRACK_HOME": str(place), "PYTHONPATH": str(ROOT), **more}
     process = subprocess.Popen(
-        [sys.executable, "-c", CHILD], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", CHILD],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=as_in_a_terminal,
     )
     return process, process.stdout.readline().strip()
 
@@ -130,6 +141,7 @@ def orphan(store, place, before="") -> str:
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        preexec_fn=as_in_a_terminal,
         text=True,
     )
     assert process.stdout.readline().strip() == given
@@ -186,7 +198,7 @@ def cktrack(place, *arguments) -> subprocess.Popen:
     environment = {**os.environ, "CKTRACK_HOME": str(place), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, "-m", "cktrack", *arguments],
-        env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=as_in_a_terminal,
     )  # fmt: skip
 
 

@@ -14,8 +14,18 @@ SMALL = Config(vocab=97, layers=2, d_model=48, d_ff=80, heads=4, kv_heads=2, hea
 SCHEDULE = Schedule(2e-3, 20, 4)
 
 
-@pytest.fixture(params=loader.INSTRUCTION_SETS)
+PRECISION = ["fp32"]  # of the trainers that these tests make
+
+
+@pytest.fixture(params=[*loader.INSTRUCTION_SETS, "bf16"])
 def isa(request):
+    if request.param == "bf16":
+        if loader.why_not("bf16"):
+            pytest.skip(loader.why_not("bf16"))
+        PRECISION[0] = "bf16"
+        yield "bf16"
+        PRECISION[0] = "fp32"
+        return
     if request.param not in loader.available():
         pytest.skip(f"this CPU has no {request.param}")
     yield loader.choose(request.param)
@@ -42,7 +52,7 @@ def trained(
 
 
 def fresh(threads: int = 2, rows: int = 2) -> Trainer:
-    trainer = Trainer(SMALL, rows, 61, Optimizer(), threads)
+    trainer = Trainer(SMALL, rows, 61, Optimizer(), threads, precision=PRECISION[0])
     trainer.load(initial(SMALL, 5))
     return trainer
 
