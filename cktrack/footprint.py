@@ -15,8 +15,8 @@ from typing import Any
 UNITS, PATIENCE = 3, 300  # units of work that are done; seconds after which no answer is expected
 
 
-def ask(bench: str, name: str, shape: Any, case: dict[str, Any]) -> int | None:
-    """Bytes that a process held at most while it built the contestant and did a few units, the interpreter included. None if it failed."""
+def ask(bench: str, name: str, shape: Any, case: dict[str, Any]) -> tuple[int | None, str | None]:
+    """Bytes that a process held at most while it built the contestant and did a few units, the interpreter included; or None and why."""
     question = {"bench": bench, "name": name, "shape": asdict(shape), "case": case}
     try:
         answer = subprocess.run(
@@ -28,8 +28,11 @@ def ask(bench: str, name: str, shape: Any, case: dict[str, Any]) -> int | None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return None
-    return int(answer.stdout.split()[-1]) if answer.returncode == 0 else None
+        return None, f"its process gave no answer in {PATIENCE} seconds"
+    if answer.returncode:
+        last = (answer.stderr.strip().splitlines() or ["no words"])[-1]
+        return None, f"its process ended with {answer.returncode}: {last[:160]}"
+    return int(answer.stdout.split()[-1]), None
 
 
 def main() -> None:

@@ -44,8 +44,10 @@ def measure(
             speed = line["median"] * flop / 1e9 if line["median"] else None
             top = peaks[line["precision"]]["gflop_per_second"]
             line["gflop_per_second"], line["mfu"] = speed, speed / top if speed and top else None
-            case = {"rows": each["case"]["batch"], "threads": count, "names": names}
-            line["peak_memory"] = footprint.ask("train", line["name"], shape, case) if memory and speed else None
+            line["peak_memory"], line["peak_memory_why"] = None, line["why"] or "not asked for (--no-memory)"
+            if memory and speed:
+                case = {"rows": each["case"]["batch"], "threads": count, "names": names}
+                line["peak_memory"], line["peak_memory_why"] = footprint.ask("train", line["name"], shape, case)
     result = {
         "benchmark": "train",
         "machine": facts,
