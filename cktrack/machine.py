@@ -16,6 +16,7 @@ FLAGS = re.split(  # what decides how fast these kernels and their opponents can
     "asimd asimddp asimdhp sve sve2 bf16 i8mm",
 )
 SIZES, TRIES = (512, 1024, 2048), 12  # square products that the peak is looked for in, and how often each is tried
+FACTS = ("cpu", "cpus", "threads", "cpu_flags", "instruction_set", "instruction_sets", "system", "load", "versions")
 Peaks = dict[str, dict[str, Any]]
 
 
@@ -50,7 +51,7 @@ def lacks_bf16() -> str | None:
 
 
 def facts(threads: int, torch: bool) -> dict[str, Any]:
-    """What names the machine in a result. `load` is how many processes wanted to run in the last minute."""
+    """What names the machine in a result, by the keys of FACTS. `load` is how many processes wanted to run in the last minute."""
     import numpy as np
 
     from cengine import loader, oracle

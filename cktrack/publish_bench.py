@@ -10,6 +10,7 @@ from typing import Any
 from mlflow.entities import Metric
 
 from cktrack import store
+from cktrack.machine import FACTS
 from cktrack.store import Store
 
 EXPERIMENT = "bench"
@@ -17,8 +18,7 @@ EXPERIMENT = "bench"
 
 def publish_bench(target: Store, result: Mapping[str, Any]) -> str:
     """Log a result as a run of its own in the experiment `bench`; returns the run's id."""
-    facts = result["machine"]
-    with store.run(target, EXPERIMENT, f"bench {result['benchmark']}", {"machine.cpu": facts["cpu"]}) as run_id:
+    with store.run(target, EXPERIMENT, f"bench {result['benchmark']}", {"machine.cpu": result["cpu"]}) as run_id:
         store.set_params(target, run_id, params(result))
         now = int(time.time() * 1000)
         points = [Metric(name, value, now, 0) for name, value in metrics(result).items()]
@@ -31,11 +31,10 @@ def publish_bench(target: Store, result: Mapping[str, Any]) -> str:
 
 def params(result: Mapping[str, Any]) -> dict[str, Any]:
     """The shape, the machine and the versions, flat: `model.layers`, `machine.cpu`, `version.torch`."""
-    facts = result["machine"]
     found = {"benchmark": result["benchmark"], "rounds": result["rounds"]}
     found |= {f"model.{key}": value for key, value in result["shape"].items()}
-    found |= {f"machine.{key}": _words(value) for key, value in facts.items() if key != "versions"}
-    return found | {f"version.{key}": value for key, value in facts["versions"].items()}
+    found |= {f"machine.{key}": _words(result[key]) for key in FACTS if key != "versions"}
+    return found | {f"version.{key}": value for key, value in result["versions"].items()}
 
 
 def metrics(result: Mapping[str, Any]) -> dict[str, float]:

@@ -51,10 +51,10 @@ def absent(result: Mapping[str, Any]) -> list[str]:
 
 def machine(result: Mapping[str, Any]) -> str:
     """The hardware, in one sentence."""
-    m = result["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in m["versions"].items() if version)
-    load = "" if m["load"] is None else f"; load {m['load']} before"
-    return f"{m['cpu']}, {m['threads']} of {m['cpus']} CPUs, kernels {m['instruction_set']} ({' '.join(m['cpu_flags'])}); {versions}{load}"
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items() if version)
+    load = "" if result["load"] is None else f"; load {result['load']} before"
+    kernels = f"kernels {result['instruction_set']} ({' '.join(result['cpu_flags'])})"
+    return f"{result['cpu']}, {result['threads']} of {result['cpus']} CPUs, {kernels}; {versions}{load}"
 
 
 def peaks(result: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ def measure(
             contests.append(contest.report(case, "tokens/s", contest.contest(field, rounds), rows * tokens))
     return {
         "benchmark": "decode",
-        "machine": facts,
+        **facts,
         "shape": config.as_dict(),
         "new": new,
         "prefill": prefill,

@@ -44,7 +44,7 @@ def measure(
         line["share_of_peak"] = line["median"] / peaks["fp32"]["gflop_per_second"] if line["median"] else None
     return {
         "benchmark": "gemm",
-        "machine": facts,
+        **facts,
         "peaks": peaks,
         "shape": {**config.as_dict(), "batch": batch},
         "note": "weights are packed before: training does that once a step; torch.mm and NumPy pack in every product",

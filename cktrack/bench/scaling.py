@@ -62,7 +62,7 @@ def measure(
     groups = profiled(trainer, rows, rounds)
     return {
         "benchmark": "scaling",
-        "machine": facts,
+        **facts,
         "shape": {**config.as_dict(), "batch": batch},
         "rounds": rounds,
         "contests": [measured],

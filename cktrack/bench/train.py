@@ -50,7 +50,7 @@ def measure(
                 line["peak_memory"], line["peak_memory_why"] = footprint.ask("train", line["name"], shape, case)
     result = {
         "benchmark": "train",
-        "machine": facts,
+        **facts,
         "peaks": peaks,
         "shape": {**config.as_dict(), "batch": batches[0] if len(batches) == 1 else batches},
         "flop_per_token": flop,
@@ -138,5 +138,6 @@ def _pair(first: dict[str, Any], against: str, torch: str | None) -> dict[str, A
         else {"name": "torch", "tokens_per_second": None, "why": why},
         "ratio": other["ratio"] if ran and other else None,
         "pairs": len(mine["seconds"]),
+        "precision": mine["precision"],
         "useful_gflop_per_second": mine["gflop_per_second"],
     }
