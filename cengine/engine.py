@@ -11,6 +11,8 @@ import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -123,14 +125,28 @@ class Machine:
 
     def profile(self, program: Program) -> dict[str, float]:
         """Run once; seconds by C function."""
-        spent = ffi.new("int64_t[]", max(1, len(program)))
-        self.pool.run(program.records, len(program), spent, self.graph.precision)
         names = list(FUNCTION_INDEX)
         total: dict[str, float] = {}
-        for i in range(len(program)):
-            name = names[program.records[i].function]
-            total[name] = total.get(name, 0.0) + spent[i] * 1e-9
+        for record, seconds in self._timed(program):
+            name = names[record.function]
+            total[name] = total.get(name, 0.0) + seconds
         return total
+
+    def groups(self, program: Program) -> list[tuple[int, float]]:
+        """Run once; (items, seconds) of every group in order. Threads share a group's items, and wait for each other behind it."""
+        found: list[tuple[int, float]] = []
+        timed = iter(self._timed(program))
+        for record, seconds in timed:
+            group = [(record, seconds), *islice(timed, record.together - 1)]
+            rows = record.blocks and record.together > 1
+            items = record.blocks if rows else sum(r.tasks for r, _ in group)
+            found.append((items, sum(s for _, s in group)))
+        return found
+
+    def _timed(self, program: Program) -> list[tuple[Any, float]]:
+        spent = ffi.new("int64_t[]", max(1, len(program)))
+        self.pool.run(program.records, len(program), spent, self.graph.precision)
+        return [(program.records[i], spent[i] * 1e-9) for i in range(len(program))]
 
     def _guards(self, names: Sequence[str]) -> list[tuple[str, str, np.ndarray]]:
         found = []

@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from cengine import random
-from cengine.engine import Machine, Pool
+from cengine.engine import Machine, Pool, Program
 from cengine.ir import Call, Graph, backward
 from cengine.model import Config, check_shapes, decays, rotary_tables, training_graph
 from cengine.ops import IGNORED
@@ -285,10 +285,17 @@ class Trainer:
         """Seconds by C function of one optimizer step (which is taken)."""
         self.step(window, lr)
         spent: dict[str, float] = {}
-        for program in (self._clear, self._main, self._norm, self._update, self._prepare):
+        for program in self._step_programs():
             for name, seconds in self.machine.profile(program).items():
                 spent[name] = spent.get(name, 0.0) + seconds
         return spent
+
+    def groups(self) -> list[tuple[int, float]]:
+        """(parallel items, seconds) of every group of an optimizer step over the last batch, run once more."""
+        return [group for program in self._step_programs() for group in self.machine.groups(program)]
+
+    def _step_programs(self) -> tuple[Program, ...]:
+        return self._clear, self._main, self._norm, self._update, self._prepare
 
 
 class Stream:

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cktrack import bench
 from cktrack.ending import Terminated, terminable
 
 app = typer.Typer(
@@ -373,42 +374,7 @@ def ui(
     os.execv(sys.executable, [sys.executable, *serve])
 
 
-@bench_app.command("train")
-def bench_train(
-    against: Annotated[str, typer.Option(help="torch, or none")] = "torch",
-    batch: Annotated[int, typer.Option(help="rows of ctx tokens in a batch")] = 4,
-    pairs: Annotated[int, typer.Option(help="measured pairs, ours and theirs in turn")] = 7,
-    layers: int = 3,
-    d_model: int = 192,
-    d_ff: int = 384,
-    heads: int = 8,
-    kv_heads: int = 4,
-    head_dim: int = 24,
-    ctx: int = 512,
-    vocab: int = 1088,
-    threads: Threads = 0,
-    json_: Json = False,
-) -> None:
-    """Training tokens per second, ours against PyTorch eager fp32 on the same shape and threads."""
-    from cengine.model import Config
-    from cktrack import show
-    from cktrack.bench import train
-
-    config = Config(
-        vocab=vocab,
-        layers=layers,
-        d_model=d_model,
-        d_ff=d_ff,
-        heads=heads,
-        kv_heads=kv_heads,
-        head_dim=head_dim,
-        ctx=ctx,
-    )
-    result = train(config, batch, pairs, threads or None, against)
-    if json_:
-        _emit(result)
-    else:
-        show.training_bench(result)
+bench.add_commands(bench_app, Threads, Json)
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cengine import loader
-from cktrack import home, ladder
+from cktrack import home, ladder, machine
 from cktrack.publish import PUBLISHED
 from cktrack.recorder import MlflowRecorder
 from cktrack.store import COMPLETE, IDENTITY, Store, StoreError, run
@@ -75,7 +74,7 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
     tags = {
         IDENTITY: identity(selected, options),
         "cktrack.rung": label,
-        "machine.cpu": _cpu(),
+        "machine.cpu": machine.cpu(),
         "engine.instruction_sets": ",".join(loader.available()),
     }
     with run(store, selected.spec.name, label, tags) as run_id:
@@ -94,14 +93,3 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
         )
     published = json.loads((folder / PUBLISHED).read_text())
     return Result(run_id, published["model"], published["version"], str(folder), False)
-
-
-def _cpu() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cktrack import table
 from promotion import Event
 from promotion.report import rows
 
@@ -75,11 +76,18 @@ def plan(summary: Mapping[str, int], title: str) -> None:
     Console().print(table)
 
 
-def training_bench(result: Mapping[str, Any]) -> None:
-    ours, theirs = result["ours"], result["theirs"]
-    line = f"ours {ours['tokens_per_second']:,.0f} tokens/s ({result['instruction_set']}, {result['threads']} threads, {result['cpu']}); "
-    if theirs["tokens_per_second"] is None:
-        line += f"{theirs['name']}: not measured, {theirs['why']}"
-    else:
-        line += f"{theirs['name']} {theirs['tokens_per_second']:,.0f} tokens/s; ratio {result['ratio']:.2f} (median of {result['pairs']} pairs)"
-    Console().print(line, highlight=False, soft_wrap=True)
+def bench(result: Mapping[str, Any]) -> None:
+    """Who was how fast, who did not run and why, and the machine."""
+    out = Console()
+    for title, cells in ((None, table.rows(result)), (result.get("prediction"), table.predictions(result))):
+        if cells:
+            shown = Table(title=title, box=None, pad_edge=False)
+            for heading, cell in zip(*cells[:2], strict=True):
+                shown.add_column(heading, justify="right" if table.NUMBER.fullmatch(cell) else "left")
+            for row in cells[1:]:
+                shown.add_row(*row)
+            out.print(shown)
+    said = [*table.absent(result), table.machine(result), *filter(None, [table.peaks(result), table.busy(result)])]
+    said += [f"{name} {result[key]}" for key, name in (("note", "note:"), ("run_id", "logged as run")) if key in result]
+    for line in said:
+        out.print(line, highlight=False, soft_wrap=True)

@@ -1,8 +1,9 @@
-"""The documents say what is there: the README's tree, the commands, and the names that a run logs."""
+"""The documents say what is there: the README's tree and figures, the commands, and the names that a run logs."""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from cktrack import table
 from cktrack.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- tree:[^\n]*-->\n)(.*?)(<!-- /tree -->)", re.S)
+FIGURES = re.compile(r"(<!-- bench:[^\n]*-->\n)(.*?)(<!-- /bench -->)", re.S)
 FOLDERS = ("cengine", "experiments", "promotion", "cktrack", "docs", "tests")
 PLAIN = {  # files without a comment of their own
     "LICENSE": "Apache License 2.0",
@@ -23,6 +26,7 @@ PLAIN = {  # files without a comment of their own
     "LOG.md": "what was tried and what it gave, failures included",
     "docs/design.md": "how the house is built",
     "docs/run.md": "what a run logs",
+    "docs/bench.json": "the figures of the README: what `cktrack bench train --out` wrote",
     "pyproject.toml": "package, dependencies, settings of the tools",
     "advances.json": "advance widths of the fonts that pictures name",
     "picture.svg": "golden picture of the family",
@@ -98,6 +102,19 @@ def test_the_readme_shows_the_tree_as_it_is(bless):
         README.write_text(wanted)
     assert README.read_text() == wanted, (
         "the tree has changed; run `pytest tests/test_docs.py --bless` and review the diff"
+    )
+
+
+def test_the_readme_shows_the_figures_that_were_measured(bless):
+    """Every number of the speed table is generated from docs/bench.json; nothing there is typed."""
+    figures = table.markdown(json.loads((ROOT / "docs/bench.json").read_text()))
+    text = README.read_text()
+    assert len(FIGURES.findall(text)) == 1
+    wanted = FIGURES.sub(lambda m: m[1] + figures + m[3], text)
+    if bless:
+        README.write_text(wanted)
+    assert README.read_text() == wanted, (
+        "docs/bench.json has changed; run `pytest tests/test_docs.py --bless` and review the diff"
     )
 
 
