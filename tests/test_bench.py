@@ -199,7 +199,7 @@ def test_wrong_options_are_refused_before_anything_is_measured(call, home, monke
 def test_without_torch_every_opponent_is_null_with_the_reason(monkeypatch):
     monkeypatch.setattr(oracle, "available", lambda: "torch is not installed")
     result = train.measure(TINY, 1, 1, "torch", "1", memory=False)
-    ours, *theirs = result["contests"][0]["contestants"]
+    ours, _, *theirs = result["contests"][0]["contestants"]
     assert ours["median"] > 0 and len(theirs) == len(train.TORCH)
     assert {(line["median"], line["mfu"], line["why"]) for line in theirs} == {(None, None, "torch is not installed")}
     assert result["theirs"] == {"name": "torch", "tokens_per_second": None, "why": "torch is not installed"}
@@ -230,7 +230,7 @@ def test_useful_work_is_divided_by_the_measured_peak(monkeypatch):
 @needs_torch
 def test_ours_against_torch_is_the_ratio_of_the_same_run():
     result = train.measure(TINY, 3, 1, "eager", "1", memory=False)
-    mine, other = result["contests"][0]["contestants"]
+    mine, _, other = result["contests"][0]["contestants"]
     within = sorted(t / m for t, m in zip(other["seconds"], mine["seconds"], strict=True))
     assert result["ratio"] == other["ratio"] == pytest.approx(within[1], rel=0.1), "seconds are rounded in the document"
     assert result["theirs"]["name"] == f"torch {oracle.version()} eager fp32" and result["theirs"]["tokens_per_second"]

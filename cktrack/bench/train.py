@@ -77,7 +77,9 @@ def contestants(shape: Shape, rows: int, threads: int, names: list[str]) -> list
         label, precision, compiled = TORCH[name]
         return Contestant(label, lambda: theirs(shape, rows, threads, precision, compiled), precision)
 
-    return [Contestant("cktrack", lambda: ours(shape, rows, threads)), *map(torchs, names)]
+    own = Contestant("cktrack", lambda: ours(shape, rows, threads, "fp32"))
+    bf16 = Contestant("cktrack bf16", lambda: ours(shape, rows, threads, "bf16"), "bf16")
+    return [own, bf16, *map(torchs, names)]
 
 
 def work(shape: Shape, rows: int) -> tuple[Any, Any, Any]:
@@ -93,12 +95,16 @@ def work(shape: Shape, rows: int) -> tuple[Any, Any, Any]:
     return initial(config, 0), Batch(ids[:, :-1].copy(), ids[:, 1:].copy(), pos), Optimizer()
 
 
-def ours(shape: Shape, rows: int, threads: int) -> Unit:
+def ours(shape: Shape, rows: int, threads: int, precision: str) -> Unit:
+    from cengine import loader
     from cengine.train import Trainer
 
+    missing = loader.why_not(precision)
+    if missing:
+        raise Absent(missing)
     weights, batch, settings = work(shape, rows)
     config = shape.config()
-    trainer = Trainer(config, rows, config.ctx, settings, threads)
+    trainer = Trainer(config, rows, config.ctx, settings, threads, precision=precision)
     trainer.load(weights)
     return lambda: trainer.step([batch], 1e-3)
 
