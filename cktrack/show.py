@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -83,7 +83,8 @@ def bench(result: Mapping[str, Any]) -> None:
         if cells:
             shown = Table(title=title, box=None, pad_edge=False)
             for heading, cell in zip(*cells[:2], strict=True):
-                shown.add_column(heading, justify="right" if table.NUMBER.fullmatch(cell) else "left")
+                side: Literal["left", "right"] = "right" if table.NUMBER.fullmatch(cell) else "left"
+                shown.add_column(heading, justify=side, no_wrap=not heading)
             for row in cells[1:]:
                 shown.add_row(*row)
             out.print(shown)

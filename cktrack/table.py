@@ -17,7 +17,7 @@ COLUMNS: dict[str, tuple[str, Cell]] = {  # key of a contestant's line -> headin
     "median": ("{unit}", lambda v: f"{v:,.0f}"),
     "best": ("best", lambda v: f"{v:,.0f}"),
     "spread": ("spread", lambda v: f"{v:.0%}"),
-    "ratio": ("ours is faster by", lambda v: f"{v:.2f} x"),
+    "ratio": ("time, first = 1", lambda v: f"{v:.2f}"),
     "gflop_per_second": ("GFLOP/s", lambda v: f"{v:,.0f}"),
     "mfu": ("MFU", lambda v: f"{v:.0%}"),
     "share_of_peak": ("of peak", lambda v: f"{v:.0%}"),
@@ -25,7 +25,7 @@ COLUMNS: dict[str, tuple[str, Cell]] = {  # key of a contestant's line -> headin
     "efficiency": ("efficiency", lambda v: f"{v:.0%}"),
     "peak_memory": ("peak MB", lambda v: f"{v / 1e6:,.0f}"),
 }
-NUMBER = re.compile(r"-|[\d.,]+( x|%)?")  # what stands on the right of its column
+NUMBER = re.compile(r"-|[\d.,]+%?")  # what stands on the right of its column
 SHOWN = (1, 2, 4, 8, 16, 32, 64)  # threads of a prediction that are printed; --json has all
 BUSY = 0.2  # a spread beyond this is told
 

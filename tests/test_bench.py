@@ -214,6 +214,15 @@ def test_a_processor_without_bfloat16_does_not_imitate_it(monkeypatch):
         train.theirs(TINY, 1, 1, "bf16", False)
 
 
+def test_without_amx_our_bf16_is_null_with_the_reason(monkeypatch):
+    monkeypatch.setattr(loader, "why_not", lambda precision: None if precision == "fp32" else "bf16 needs AMX")
+    lines = train.measure(TINY, 1, 1, "none", "1", memory=False)["contests"][0]["contestants"]
+    assert [(line["name"], line["median"] is None, line["why"]) for line in lines] == [
+        ("cktrack", False, None),
+        ("cktrack bf16", True, "bf16 needs AMX"),
+    ]
+
+
 def test_useful_work_is_divided_by_the_measured_peak(monkeypatch):
     peak = {"gflop_per_second": 50.0, "by": "planted", "why": None}
     monkeypatch.setattr(machine, "peaks", lambda *a: {"fp32": peak, "bf16": peak})

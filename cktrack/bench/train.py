@@ -1,4 +1,4 @@
-"""Training steps: ours in fp32 against PyTorch, eager and compiled, fp32 and bfloat16, on the same weights, rows and threads."""
+"""Training steps: ours against PyTorch, eager and compiled, both in fp32 and in bfloat16, on the same weights, rows and threads."""
 
 from __future__ import annotations
 
