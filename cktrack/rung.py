@@ -45,12 +45,12 @@ def git_commit() -> str:
         return "unknown"
 
 
-def find_equal(store: Store, selected: Selected, options: Options) -> Result | None:
-    """A finished run with the same identity and a registered version: the same bits would come out again."""
+def find_equal(store: Store, selected: Selected, name: str) -> Result | None:
+    """A finished run with the identity `name` and a registered version: the same bits would come out again."""
     experiment = store.client.get_experiment_by_name(selected.spec.name)
     if experiment is None:
         return None
-    query = f"attributes.status = 'FINISHED' AND tags.`{IDENTITY}` = '{identity(selected, options)}'"
+    query = f"attributes.status = 'FINISHED' AND tags.`{IDENTITY}` = '{name}'"
     for found in store.client.search_runs([experiment.experiment_id], query, order_by=["attributes.start_time DESC"]):
         tags = found.data.tags
         if tags.get(COMPLETE) == "true" and tags.get("cktrack.version"):
@@ -64,7 +64,8 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
     """Train, probe, log and register a rung. An equal finished run is returned instead, unless forced or begun by `mlflow run`."""
     selected = ladder.select(label)
     begun = "MLFLOW_RUN_ID" in os.environ  # a run that is there already would stay empty
-    earlier = None if force or begun else find_equal(store, selected, options)
+    name = identity(selected, options)
+    earlier = None if force or begun else find_equal(store, selected, name)
     if earlier:
         console.print(
             f"{label}: run {earlier.run_id} has the same data, settings, seed and engine, so it would give the same bits; "
@@ -72,7 +73,7 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
         )
         return earlier
     tags = {
-        IDENTITY: identity(selected, options),
+        IDENTITY: name,
         "cktrack.rung": label,
         "machine.cpu": machine.cpu(),
         "engine.instruction_sets": ",".join(loader.available()),

@@ -101,38 +101,42 @@ def scoring_digest() -> str:
     return digest_.hexdigest()
 
 
-def identity(selected: Selected, options: Options) -> str:
-    """Hash of all that decides a run's result: two runs with one identity give the same bits."""
-    seed = selected.rung.seed if options.seed is None else options.seed
+def in_force(selected: Selected, options: Options) -> Selected:
+    """The rung with what the options replace in it: its seed and its precision."""
+    asked = {"seed": options.seed, "precision": options.precision}
+    rung = selected.rung.model_copy(update={k: v for k, v in asked.items() if v is not None})
+    rungs = {**selected.spec.rungs, selected.name: rung}
+    return selected.model_copy(update={"spec": selected.spec.model_copy(update={"rungs": rungs})})
+
+
+def identity(selected: Selected, options: Options, corpus_sha256: str | None = None) -> str:
+    """Hash of all that decides a run's result: two runs with one identity give the same bits. The rows are drawn unless their hash is given."""
+    rows = corpus_sha256 or material.corpus_sha256(*material.rows(selected)[1:])
     built = loader.fingerprint(), loader.current()
-    rows = material.corpus_sha256(*material.rows(selected)[1:])
-    return digest(
-        [selected.resolved(), seed, options.scale, _precision(selected, options), *built, source.digest(), rows]
-    )
+    return digest([in_force(selected, options).resolved(), options.scale, *built, source.digest(), rows])
 
 
-def _precision(selected: Selected, options: Options) -> str:
-    return options.precision or selected.rung.precision
-
-
-def configuration(selected: Selected, seed: int, scale: float) -> dict:
-    """The whole configuration of a run: spec and rung as they were read, every default filled in, with the seed and scale in force."""
+def configuration(selected: Selected, scale: float) -> dict:
+    """The whole configuration of a run: spec and rung with every default filled in, and the budget scale."""
     spec = selected.spec.model_dump(mode="json", exclude={"rungs"})
-    rung = {"name": selected.name, **selected.rung.model_dump(mode="json"), "seed": seed}
-    return {"spec": spec, "rung": rung, "budget_scale": scale}
+    return {
+        "spec": spec,
+        "rung": {"name": selected.name, **selected.rung.model_dump(mode="json")},
+        "budget_scale": scale,
+    }
 
 
 def execute(selected: Selected, folder: Path, recorder: Recorder, options: Options) -> Outcome:
     """Run a rung in `folder` (which must not hold one already)."""
-    spec, rung = selected.spec, selected.rung
-    seed = rung.seed if options.seed is None else options.seed
-    precision = _precision(selected, options)
-    loader.kernels(precision)  # refused here, or not at all
+    selected = in_force(selected, options)
+    spec, rung, seed = selected.spec, selected.rung, selected.rung.seed
+    loader.kernels(rung.precision)  # refused here, or not at all
     folder.mkdir(parents=True, exist_ok=False)
-    _write(folder / "config.json", configuration(selected, seed, options.scale))
+    _write(folder / "config.json", configuration(selected, options.scale))
     recorder.artifact(folder / "config.json", "config")
 
-    name, drawn = identity(selected, options), material.draw(selected)
+    drawn = material.draw(selected)
+    name = identity(selected, options, drawn.corpus_sha256)
     targets, stages, dev, contract, training = drawn.targets, drawn.stages, drawn.dev, drawn.contract, drawn.training
     recorder.say(
         f"{len(targets.trained)} trained targets, {sum(map(len, stages.values()))} rows, {len(contract['cases'])} probe cases"
@@ -151,13 +155,15 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     config = model_of(selected.label, coder.size)
 
     recorder.say("parity: engine against float64 references at this rung's shape")
-    report = parity.cached(config, options.parity_cache, options.torch, precision=precision)
+    report = parity.cached(config, options.parity_cache, options.torch, precision=rung.precision)
     _write(folder / "parity.json", report)
     parity.require(report)
     recorder.say("parity: passed" + (" (cached)" if report["cached"] else ""))
 
     pool = Pool(options.threads)
-    trainer = Trainer(config, rung.rows, ctx, Optimizer(**rung.optimizer.model_dump()), pool=pool, precision=precision)
+    trainer = Trainer(
+        config, rung.rows, ctx, Optimizer(**rung.optimizer.model_dump()), pool=pool, precision=rung.precision
+    )
     trainer.load(initial(config, seed, spec.model.init, spec.model.init_std))
     _write(folder / "plan.json", trainer.machine.plan.summary())
     recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))

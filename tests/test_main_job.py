@@ -19,7 +19,7 @@ import pytest
 from attacks.forge import copy_of, own_contract
 from rich.console import Console
 
-from cengine import checkpoint
+from cengine import checkpoint, loader
 from cktrack import promote as promotions
 from cktrack import prove
 from cktrack.rung import Result, run_rung
@@ -516,6 +516,16 @@ def test_identity_covers_what_decides_the_bits():
     selected = ladder.select(LABEL)
     assert run.identity(selected, Options()) == run.identity(selected, Options(threads=2))
     assert len({run.identity(selected, Options(seed=s, scale=k)) for s in (None, 1) for k in (1.0, 0.5)}) == 4
+
+
+def test_the_configuration_says_the_seed_and_the_precision_in_force(monkeypatch):
+    monkeypatch.setattr(loader, "why_not", lambda precision: None)
+    selected, options = ladder.select(LABEL), Options(seed=7, precision="bf16", scale=0.5)
+    said = run.configuration(run.in_force(selected, options), options.scale)
+    assert (said["rung"]["seed"], said["rung"]["precision"], said["budget_scale"]) == (7, "bf16", 0.5)
+    plain = run.configuration(run.in_force(selected, Options()), 1.0)["rung"]
+    assert (plain["seed"], plain["precision"]) == (selected.rung.seed, selected.rung.precision)
+    assert run.identity(selected, options) != run.identity(selected, Options(seed=7, scale=0.5))
 
 
 def test_rollback_needs_a_former_champion(world):
