@@ -90,7 +90,7 @@ def _probabilities(q, k, pos, scale):
     top = s.max(-1, keepdims=True)
     e = np.exp(s - top)
     total = e.sum(-1, keepdims=True)
-    return e / total, (top + np.log(total))[..., 0]
+    return e / total, (top * np.log2(np.e) + np.log2(total))[..., 0]
 
 
 def attention(q, k, v, pos, scale):
@@ -204,7 +204,7 @@ _TABLE = [
         "q:B,T,H,D k:B,T,G,D v:B,T,G,D pos:B,T/i -> o:B,T,H,D lse:B,H,T",
         "do q k v o lse pos -> dq dk dv",
         phases={"fwd": (("fwd", "B*H*(T/QBLOCK)"),), "bwd": (("bwd", "B*H"), ("bwd_kv", "ROWS"))},
-        scratch={"bwd": "dkh:B,H,T,D dvh:B,H,T,D"},
+        scratch={"bwd": "lanes:B,H,4,D*(T/16*16+16)"},
         attrs=("scale",),
         reference=attention,
         gradient=attention_gradient,

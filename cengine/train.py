@@ -19,6 +19,7 @@ from cengine import random
 from cengine.engine import Machine, Pool, Program
 from cengine.ir import Call, Graph, backward
 from cengine.model import Config, check_shapes, decays, rotary_tables, training_graph
+from cengine.op import evaluate
 from cengine.ops import IGNORED
 
 P = ParamSpec("P")
@@ -158,10 +159,20 @@ def window_of(config: Config, rows: int, time: int, precision: str = "fp32") -> 
     return Window(graph, graph.prepare, graph.calls, main, clear, [*merge, *norm], update, gradients)
 
 
+def part_of(rows: int, time: int, threads: int) -> int:
+    """Rows of a batch that are computed together: as few as keep every thread busy, so that they stay in its cache and memory is small.
+
+    A divisor of `rows`. Results do not depend on it: gradients are summed row by row either way.
+    """
+    enough = 4 * threads  # blocks of tokens: four to a thread
+    fitting = (n for n in range(1, rows + 1) if rows % n == 0 and n * evaluate("T/ROWBLOCK", {"T": time}) >= enough)
+    return next(fitting, rows)
+
+
 class Trainer:
     """Weights, gradients and moments of a model in one arena, for batches of one shape [rows, time].
 
-    precision bf16 rounds the operands of matrix products to bf16; sums, weights, gradients and moments stay fp32.
+    A batch goes through in parts of `part` rows, by default as few as keep the threads busy. precision bf16 rounds the operands of matrix products to bf16; sums, weights, gradients and moments stay fp32.
     """
 
     def __init__(
@@ -173,6 +184,7 @@ class Trainer:
         threads: int | None = None,
         pool: Pool | None = None,
         precision: str = "fp32",
+        part: int | None = None,
     ) -> None:
         if rows < 1 or not 1 <= time <= config.ctx:
             raise ValueError(
@@ -180,9 +192,13 @@ class Trainer:
             )
         self.config, self.rows, self.time, self.precision = config, rows, time, precision
         self.optimizer = optimizer or Optimizer()
-        window = window_of(config, rows, time, precision)
+        pool = pool or Pool(threads)
+        self.part = part or part_of(rows, time, pool.threads)
+        if rows % self.part:
+            raise ValueError(f"trainer: got parts of {self.part} rows; expected a divisor of the batch's {rows}")
+        window = window_of(config, self.part, time, precision)
         self.gradients = window.gradients
-        self.machine = Machine(window.graph, window.calls, threads, pool)
+        self.machine = Machine(window.graph, window.calls, pool=pool)
         self._clear, self._prepare, self._forward, self._main, self._norm, self._update = (
             self.machine.program(c)
             for c in (window.clear, window.prepare, window.forward, window.main, window.norm, window.update)
@@ -219,12 +235,10 @@ class Trainer:
 
     # -- computing -----------------------------------------------------------------------------------------------------
 
-    def _feed(self, batch: Batch) -> None:
+    def _check(self, batch: Batch) -> None:
         for name in ("ids", "targets", "pos"):
-            array = getattr(batch, name)
-            if array.shape != (self.rows, self.time):
-                raise ValueError(f"batch: {name} has shape {array.shape}; expected {(self.rows, self.time)}")
-            self.machine.view(name)[:] = array
+            if (shape := getattr(batch, name).shape) != (self.rows, self.time):
+                raise ValueError(f"batch: {name} has shape {shape}; expected {(self.rows, self.time)}")
         if batch.ids.min() < 0 or max(batch.ids.max(), batch.targets.max()) >= self.config.vocab:
             raise ValueError(
                 f"batch: token ids must lie in 0..{self.config.vocab - 1}; got {batch.ids.min()}..{max(batch.ids.max(), batch.targets.max())}"
@@ -233,12 +247,22 @@ class Trainer:
         if batch.pos[:, 0].any() or not (follows | (batch.pos[:, 1:] == 0)).all():
             raise ValueError("batch: pos must restart at 0 with each packed row and count up by one")
 
+    def _run(self, batch: Batch, program: Program) -> np.ndarray:
+        """Run a program over the batch, part by part; losses [rows, time]."""
+        self._check(batch)
+        losses = np.empty((self.rows, self.time), np.float32)
+        for first in range(0, self.rows, self.part):
+            rows = slice(first, first + self.part)
+            for name in ("ids", "targets", "pos"):
+                self.machine.view(name)[:] = getattr(batch, name)[rows]
+            self.machine.run(program, self.guard)
+            losses[rows] = self.machine.view("loss")
+        return losses
+
     @exclusive
     def losses(self, batch: Batch) -> np.ndarray:
         """Forward only: nats per token, float32 [rows, time], 0 where there is no target."""
-        self._feed(batch)
-        self.machine.run(self._forward, self.guard)
-        return self.machine.view("loss").copy()
+        return self._run(batch, self._forward)
 
     @exclusive
     def accumulate(self, window: Sequence[Batch]) -> tuple[float, int]:
@@ -252,9 +276,7 @@ class Trainer:
         self.machine.run(self._clear, self.guard)
         total = 0.0
         for batch in window:
-            self._feed(batch)
-            self.machine.run(self._main, self.guard)
-            for row in self.machine.view("loss").astype(np.float64).sum(1):
+            for row in self._run(batch, self._main).astype(np.float64).sum(1):
                 total += float(row)
         self.machine.view("norm.total")[0] = 0.0
         self.machine.run(self._norm, self.guard)
@@ -286,8 +308,9 @@ class Trainer:
         self.step(window, lr)
         spent: dict[str, float] = {}
         for program in self._step_programs():
+            times = len(window) * self.rows // self.part if program is self._main else 1
             for name, seconds in self.machine.profile(program).items():
-                spent[name] = spent.get(name, 0.0) + seconds
+                spent[name] = spent.get(name, 0.0) + seconds * times
         return spent
 
     def groups(self) -> list[tuple[int, float]]:

@@ -91,13 +91,13 @@ def test_torch_is_a_second_opinion_or_says_why_not(monkeypatch):
 MUTANTS = {
     "attention forgets the softmax term": (
         "attention.c",
-        "v_mul(v_mul(p, v_sub(v_load(dat), own)), v_set(scale))",
-        "v_mul(v_mul(p, v_load(dat)), v_set(scale))",
+        "v_mul(v_load(p + e), v_sub(c[i][j], v_set(delta[m + i])))",
+        "v_mul(v_load(p + e), c[i][j])",
     ),
     "attention leaks into the earlier packed row": (
         "attention.c",
-        "x = v_greater(v_load(a->first + lane), at, other, x);",
-        "",
+        "v_greater(at, last, other, v_greater(first, at, other, x))",
+        "v_greater(at, last, other, x)",
     ),
     "attention forgets keys far back": (
         "attention.c",

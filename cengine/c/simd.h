@@ -21,6 +21,8 @@ CK_INLINE vf v_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 CK_INLINE vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 CK_INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }   /* a*b + c */
 CK_INLINE vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); } /* c - a*b */
+CK_INLINE vf v_fms(vf a, vf b, vf c) { return _mm512_fmsub_ps(a, b, c); }   /* a*b - c */
+CK_INLINE vf v_count(void) { return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
 CK_INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 CK_INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 CK_INLINE vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
@@ -29,6 +31,9 @@ CK_INLINE float v_sum(vf x) { return _mm512_reduce_add_ps(x); }
 CK_INLINE float v_top(vf x) { return _mm512_reduce_max_ps(x); }
 CK_INLINE vf v_round(vf x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 CK_INLINE vf v_scale2(vf x, vf n) { return _mm512_scalef_ps(x, n); } /* x * 2^n */
+CK_INLINE vf v_exponent(vf x, vf t) { /* x * 2^t, t in the low bits of a number above 2^23 */
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_slli_epi32(_mm512_castps_si512(t), 23)));
+}
 
 CK_INLINE vf v_greater(vf a, vf b, vf yes, vf no) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), no, yes); }
 CK_INLINE int v_any_greater(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0; }
@@ -72,6 +77,8 @@ CK_INLINE vf v_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 CK_INLINE vf v_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 CK_INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 CK_INLINE vf v_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
+CK_INLINE vf v_fms(vf a, vf b, vf c) { return _mm256_fmsub_ps(a, b, c); }
+CK_INLINE vf v_count(void) { return _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7); }
 CK_INLINE vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 CK_INLINE vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 CK_INLINE vf v_sqrt(vf a) { return _mm256_sqrt_ps(a); }
@@ -93,6 +100,9 @@ CK_INLINE vf v_scale2(vf x, vf n) { /* two steps, so that results below 2^-126 k
     const vf a = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
     const vf b = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
     return _mm256_mul_ps(_mm256_mul_ps(x, a), b);
+}
+CK_INLINE vf v_exponent(vf x, vf t) {
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_castps_si256(t), 23)));
 }
 CK_INLINE vf v_greater(vf a, vf b, vf yes, vf no) { return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
 CK_INLINE int v_any_greater(vf a, vf b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0; }
@@ -127,6 +137,19 @@ CK_INLINE vf v_exp(vf x) {
     p = v_fma(p, r, v_set(1.6666665459e-1f));
     p = v_fma(p, r, v_set(5.0000001201e-1f));
     return v_scale2(v_add(v_fma(v_mul(r, r), p, r), v_set(1.0f)), n);
+}
+
+/* 2^x for x up to 126, relative error below 1.7e-7; 2^-126 below that. 2^0 is exactly 1. The rounded x stays in the low bits of
+   x + 1.5 * 2^23; the polynomial is the best of degree 5 in relative error on [-1/2, 1/2] with p(0) = 1. */
+CK_INLINE vf v_exp2(vf x) {
+    const vf big = v_set(12582912.0f);
+    x = v_max(x, v_set(-126.0f));
+    const vf t = v_add(x, big), r = v_sub(x, v_sub(t, big));
+    vf p = v_fma(v_set(0x1.5bba14p-10f), r, v_set(0x1.3cea88p-7f));
+    p = v_fma(p, r, v_set(0x1.c6b752p-5f));
+    p = v_fma(p, r, v_set(0x1.ebf9bcp-3f));
+    p = v_fma(p, r, v_set(0x1.62e42ap-1f));
+    return v_exponent(v_fma(p, r, v_set(1.0f)), t);
 }
 
 /* out[cols, ldo] = in[rows, ld]^T for up to VW x VW elements; columns of out from `rows` up to `fill` become 0. */

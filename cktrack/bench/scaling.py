@@ -38,7 +38,7 @@ def measure(
     config, most = shape.config(), loader.thread_count(threads or None)
     facts = machine.facts(most, torch=False)
     weights, rows, settings = work(shape, batch)
-    trainer = Trainer(config, batch, config.ctx, settings, 1)
+    trainer = Trainer(config, batch, config.ctx, settings, 1, part=batch)
     trainer.load(weights)
 
     def with_threads(count: int) -> Unit:
