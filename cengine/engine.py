@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -88,26 +88,34 @@ class Machine:
         flat = self.words[slot.offset : slot.offset + slot.tensor.items * width].view(NUMPY[slot.tensor.dtype])
         return flat.reshape(slot.tensor.shape)
 
-    def program(self, calls: Sequence[Call], part: tuple[int, int] = (1, 1)) -> Program:
+    def program(
+        self,
+        calls: Sequence[Call],
+        part: tuple[int, int] = (1, 1),
+        times: int = 1,
+        stride: Mapping[str, int] | None = None,
+    ) -> Program:
         """C records of the calls. `part` (n, room) runs them over the first n of the `room` tokens that the graph was built for:
-        the sizes that count tokens (T and N) shrink by n/room."""
+        the sizes that count tokens (T and N) shrink by n/room. They run `times` times, each time with the tensors of
+        `stride` that many words further on."""
         used = [
             replace(c, sizes={k: v * part[0] // part[1] if k in "TN" else v for k, v in c.sizes.items()}) for c in calls
         ]
         apart = [[Step(call, phase)] for call in used for phase in call.direction.phases]
-        return Program(used, self._records(schedule(used)), lambda: self._records(apart))
+        shifts = [{name: i * words for name, words in (stride or {}).items()} for i in range(times)]
+        return Program(used * times, self._records(schedule(used), shifts), lambda: self._records(apart, shifts))
 
-    def _records(self, groups: Sequence[Sequence[Step]]):
-        """One record per phase; the first of a group says how many run as one."""
-        records = ffi.new("ck_call[]", sum(map(len, groups)))
+    def _records(self, groups: Sequence[Sequence[Step]], shifts: Sequence[Mapping[str, int]]):
+        """One record per phase; the first of a group says how many run as one. All of them once for each of `shifts`: by tensor, words."""
+        records = ffi.new("ck_call[]", sum(map(len, groups)) * len(shifts))
         base = int(ffi.cast("intptr_t", self.arena))
-        steps = ((len(group) if i == 0 else 1, step) for group in groups for i, step in enumerate(group))
-        for record, (together, step) in zip(records, steps, strict=True):
+        steps = [(len(group) if i == 0 else 1, step) for group in groups for i, step in enumerate(group)]
+        for record, (shift, (together, step)) in zip(records, product(shifts, steps), strict=True):
             call = step.call
             record.function = FUNCTION_INDEX[step.phase.function]
             record.tasks, record.blocks, record.together = evaluate(step.phase.tasks, call.sizes), step.blocks, together
             for i, name in enumerate(call.args):
-                record.arg[i] = ffi.cast("void *", base + 4 * self.plan.slots[name].offset)
+                record.arg[i] = ffi.cast("void *", base + 4 * (self.plan.slots[name].offset + shift.get(name, 0)))
             for i, letter in enumerate(call.direction.sizes):
                 record.size[i] = call.sizes[letter]
             if call.kind == "bwd":

@@ -120,9 +120,10 @@ class Graph:
         if op.prepared(kind):
             self.prepare.append(self._call(name, op, f"prepare_{kind}", roles, dict(sizes), ()))
 
-    def keep(self, name: str) -> None:
-        """Give an activation a place of its own, so that the caller may read it after a run."""
-        self.tensors[name] = replace(self.tensors[name], kind="state")
+    def keep(self, name: str, shape: tuple[int, ...] | None = None) -> None:
+        """Give an activation a place of its own, so that the caller may read it after a run; `shape`: a larger one."""
+        old = self.tensors[name]
+        self.tensors[name] = replace(old, kind="state", shape=shape or old.shape)
 
     def _call(
         self,

@@ -30,6 +30,12 @@ def available() -> list[str]:
 _chosen: dict[str, str] = {}  # precision -> instruction set of its kernels
 
 
+@cache
+def _table(name: str) -> int:
+    """The number of a kernel table, or -1; asked once, because asking the CPU is slow under virtualisation."""
+    return int(lib.ck_kernels(name.encode()))
+
+
 def choose(name: str | None = None) -> str:
     """Select an instruction set for the whole process: the named one, CKTRACK_ISA's, or the best there is. Returns its name."""
     wanted = name or os.environ.get("CKTRACK_ISA") or available()[-1]
@@ -47,7 +53,7 @@ def why_not(precision: str) -> str | None:
     """None if products can be computed in this precision here, else one sentence why not."""
     if precision not in PRECISIONS:
         return f"precision: got {precision!r}; expected one of {list(PRECISIONS)}"
-    if precision == "bf16" and (current() != "avx512" or lib.ck_kernels(b"amx") < 0):
+    if precision == "bf16" and (current() != "avx512" or _table("amx") < 0):
         return (
             "precision bf16 needs a CPU with AMX, a system that allows it and the avx512 instruction set; use fp32 here"
         )
@@ -59,7 +65,7 @@ def kernels(precision: str = "fp32") -> int:
     reason = why_not(precision)
     if reason:
         raise ValueError(reason)
-    return int(lib.ck_kernels(b"amx" if precision == "bf16" else current().encode()))
+    return _table("amx" if precision == "bf16" else current())
 
 
 def fingerprint() -> str:

@@ -160,7 +160,8 @@ def _decoder(
         at, name = f"model.layers.{layer}.", f"layer{layer}"
         w = {key.removeprefix(at).removesuffix(".weight"): ref for key, ref in weights.items() if key.startswith(at)}
         h = norm(x, w["input_layernorm"], f"{name}.attn_in")
-        q, k, v = (graph.apply("linear", f"{name}.{p}", x=h, w=w[f"self_attn.{p}_proj"]) for p in "qkv")
+        q, k = (graph.apply("linear_split", f"{name}.{p}", x=h, w=w[f"self_attn.{p}_proj"]) for p in "qk")
+        v = graph.apply("linear", f"{name}.v", x=h, w=w["self_attn.v_proj"])
         q, k = turn(q, w["self_attn.q_norm"], f"{name}.q.rope"), turn(k, w["self_attn.k_norm"], f"{name}.k.rope")
         o = attend(f"{name}.attn", q, k, v.view(batch, time, config.kv_heads, config.head_dim))
         o = o.view(batch, time, config.heads * config.head_dim)
@@ -175,11 +176,18 @@ def _decoder(
     )
 
 
-def training_graph(config: Config, batch: int, time: int, precision: str = "fp32") -> Graph:
-    """ids, targets, pos [batch, time] and loss_scale [1] to per-token losses [batch, time] (tensor `loss`)."""
+BATCHED = ("ids", "targets", "pos", "loss")  # tensors of a training graph that hold every row of a batch
+
+
+def training_graph(config: Config, batch: int, time: int, precision: str = "fp32", room: int | None = None) -> Graph:
+    """ids, targets, pos [batch, time] and loss_scale [1] to per-token losses [batch, time] (tensor `loss`).
+
+    With `room`, those four have room for that many rows, and the calls use the first `batch` of them.
+    """
     graph = Graph(precision)
     weights, cos, sin = _declare(graph, config)
-    ids, targets, pos = (graph.tensor(n, (batch, time), "input", "i") for n in ("ids", "targets", "pos"))
+    shape = (room or batch, time)
+    ids, targets, pos = (Ref(graph.tensor(n, shape, "input", "i").name, (batch, time)) for n in BATCHED[:3])
     scale = graph.tensor("loss_scale", (1,), "control")
 
     def attend(name: str, q: Ref, k: Ref, v: Ref) -> Ref:
@@ -187,7 +195,7 @@ def training_graph(config: Config, batch: int, time: int, precision: str = "fp32
 
     logits = _decoder(graph, config, ids, pos, weights, cos, sin, attend)
     graph.apply("cross_entropy", "loss", logits=logits, targets=targets, scale=scale)
-    graph.keep("loss")
+    graph.keep("loss", shape)
     return graph
 
 

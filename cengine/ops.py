@@ -182,6 +182,21 @@ _TABLE = [
         gradient=linear_gradient,
     ),
     Op(
+        "linear_split",
+        "x:B,T,C w:O,C -> y:B,T,O",
+        "dy x w turned -> dx dw",
+        prepare=PACKED,
+        scratch=TILES,
+        phases={
+            "prepare_fwd": (("pack", "O/PANEL", "packed"),),
+            "prepare_bwd": (("=linear_turn", "C/PANEL", "turned"),),
+            "fwd": (("fwd", "ROWS*(O/COLBLOCK)"),),
+            "bwd": (("=linear_bwd_dx", "ROWS*(C/COLBLOCK)"), ("=linear_bwd_dw", "O/GRADBLOCK*(C/COLBLOCK)", "dw")),
+        },
+        reference=linear,
+        gradient=linear_gradient,
+    ),
+    Op(
         "swiglu",
         "g:B,T,C u:B,T,C -> y:B,T,C",
         "dy g u -> dg du",
@@ -203,8 +218,14 @@ _TABLE = [
         "attention",
         "q:B,T,H,D k:B,T,G,D v:B,T,G,D pos:B,T/i -> o:B,T,H,D lse:B,H,T",
         "do q k v o lse pos -> dq dk dv",
-        phases={"fwd": (("fwd", "B*H*(T/QBLOCK)"),), "bwd": (("bwd", "B*H"), ("bwd_kv", "ROWS"))},
-        scratch={"bwd": "lanes:B,H,4,D*(T/16*16+16)"},
+        phases={
+            "fwd": (("tiles", "ROWS"), ("fwd", "B*H*(T/(QBLOCK+Q*16))")),
+            "bwd": (("bwd", "B*H"), ("bwd_kv", "ROWS")),
+        },
+        scratch={
+            "fwd": "tiles:Q,B,G,2,T/32*32*(D/32*16)",
+            "bwd": "lanes:B,H,4,(D+Q*8)*(T/16*16+16) tiles:Q,B,H,3,T/32*32*(D/32*16)",
+        },
         attrs=("scale",),
         reference=attention,
         gradient=attention_gradient,

@@ -18,7 +18,7 @@ import numpy as np
 from cengine import random
 from cengine.engine import Machine, Pool, Program
 from cengine.ir import Call, Graph, backward
-from cengine.model import Config, check_shapes, decays, rotary_tables, training_graph
+from cengine.model import BATCHED, Config, check_shapes, decays, rotary_tables, training_graph
 from cengine.op import evaluate
 from cengine.ops import IGNORED
 
@@ -135,9 +135,9 @@ class Window:
         return [*self.prepare, *self.main, *self.clear, *self.norm, *self.update]
 
 
-def window_of(config: Config, rows: int, time: int, precision: str = "fp32") -> Window:
-    """The graph of a training step of a model for batches [rows, time], and its calls."""
-    graph = training_graph(config, rows, time, precision)
+def window_of(config: Config, rows: int, time: int, precision: str = "fp32", room: int | None = None) -> Window:
+    """The graph of a training step of a model for batches [rows, time], and its calls; `room`: as in training_graph."""
+    graph = training_graph(config, rows, time, precision, room)
     back, parts = backward(graph)
     hyper = graph.tensor("hyper", (8,), "control")
     total = graph.tensor("norm.total", (1,), "control", "d")
@@ -172,7 +172,8 @@ def part_of(rows: int, time: int, threads: int) -> int:
 class Trainer:
     """Weights, gradients and moments of a model in one arena, for batches of one shape [rows, time].
 
-    A batch goes through in parts of `part` rows, by default as few as keep the threads busy. precision bf16 rounds the operands of matrix products to bf16; sums, weights, gradients and moments stay fp32.
+    A batch goes through in parts of `part` rows, by default as few as keep the threads busy.
+    precision bf16 rounds the operands of matrix products to bf16; sums, weights, gradients and moments stay fp32.
     """
 
     def __init__(
@@ -196,13 +197,15 @@ class Trainer:
         self.part = part or part_of(rows, time, pool.threads)
         if rows % self.part:
             raise ValueError(f"trainer: got parts of {self.part} rows; expected a divisor of the batch's {rows}")
-        window = window_of(config, self.part, time, precision)
+        window = window_of(config, self.part, time, precision, rows)
         self.gradients = window.gradients
         self.machine = Machine(window.graph, window.calls, pool=pool)
-        self._clear, self._prepare, self._forward, self._main, self._norm, self._update = (
-            self.machine.program(c)
-            for c in (window.clear, window.prepare, window.forward, window.main, window.norm, window.update)
+        parts, stride = rows // self.part, dict.fromkeys(BATCHED, self.part * time)
+        self._clear, self._prepare, self._norm = map(self.machine.program, (window.clear, window.prepare, window.norm))
+        self._forward, self._main = (
+            self.machine.program(calls, times=parts, stride=stride) for calls in (window.forward, window.main)
         )
+        self._update = self.machine.program([*window.update, *window.prepare])
         for name, table in zip(("rope.cos", "rope.sin"), rotary_tables(config), strict=True):
             self.machine.view(name)[:] = table
         self.guard = False
@@ -228,9 +231,6 @@ class Trainer:
         for name, view in self.moments().items():
             view[:] = 0.0 if moments is None else moments[name]
         self.updates = updates
-        self._weights_changed()
-
-    def _weights_changed(self) -> None:
         self.machine.run(self._prepare, self.guard)
 
     # -- computing -----------------------------------------------------------------------------------------------------
@@ -248,21 +248,17 @@ class Trainer:
             raise ValueError("batch: pos must restart at 0 with each packed row and count up by one")
 
     def _run(self, batch: Batch, program: Program) -> np.ndarray:
-        """Run a program over the batch, part by part; losses [rows, time]."""
+        """Run a program over the batch; a view of the losses [rows, time]."""
         self._check(batch)
-        losses = np.empty((self.rows, self.time), np.float32)
-        for first in range(0, self.rows, self.part):
-            rows = slice(first, first + self.part)
-            for name in ("ids", "targets", "pos"):
-                self.machine.view(name)[:] = getattr(batch, name)[rows]
-            self.machine.run(program, self.guard)
-            losses[rows] = self.machine.view("loss")
-        return losses
+        for name in ("ids", "targets", "pos"):
+            self.machine.view(name)[:] = getattr(batch, name)
+        self.machine.run(program, self.guard)
+        return self.machine.view("loss")
 
     @exclusive
     def losses(self, batch: Batch) -> np.ndarray:
         """Forward only: nats per token, float32 [rows, time], 0 where there is no target."""
-        return self._run(batch, self._forward)
+        return self._run(batch, self._forward).copy()
 
     @exclusive
     def accumulate(self, window: Sequence[Batch]) -> tuple[float, int]:
@@ -296,7 +292,6 @@ class Trainer:
         self.machine.view("hyper")[:] = (lr, o.beta1, o.beta2, o.eps, o.weight_decay, *corrections, o.max_norm)
         self.machine.run(self._update, self.guard)
         self.updates = t
-        self._weights_changed()
         return Step(t, loss, norm, lr, len(window) * self.rows * self.time, valid)
 
     def gradient(self, name: str) -> np.ndarray:
@@ -308,7 +303,7 @@ class Trainer:
         self.step(window, lr)
         spent: dict[str, float] = {}
         for program in self._step_programs():
-            times = len(window) * self.rows // self.part if program is self._main else 1
+            times = len(window) if program is self._main else 1
             for name, seconds in self.machine.profile(program).items():
                 spent[name] = spent.get(name, 0.0) + seconds * times
         return spent
@@ -318,7 +313,7 @@ class Trainer:
         return [group for program in self._step_programs() for group in self.machine.groups(program)]
 
     def _step_programs(self) -> tuple[Program, ...]:
-        return self._clear, self._main, self._norm, self._update, self._prepare
+        return self._clear, self._main, self._norm, self._update
 
 
 class Stream:

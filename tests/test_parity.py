@@ -101,8 +101,8 @@ MUTANTS = {
     ),
     "attention forgets keys far back": (
         "attention.c",
-        "(float)(q0 + r - pos[q0 + r])",
-        "(float)ck_max(q0 + r - pos[q0 + r], q0 + r - 191)",
+        "(float)(at - pos[at])",
+        "(float)ck_max(at - pos[at], at - 191)",
     ),
     "weight gradients lose the last tokens of a chunk": (
         "linear.c",

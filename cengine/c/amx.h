@@ -12,10 +12,19 @@ CK_INLINE void amx_begin(void) {
     _tile_loadconfig(&config);
 }
 
+/* Two rows of 16 numbers, interleaved. */
+CK_INLINE __m512i amx_join(vf low, vf high) {
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2,
+                                           17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+}
+
+CK_INLINE vf amx_round(vf x) { /* to bf16 and back */
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x)), 16));
+}
+
 CK_INLINE __m512i amx_pair(const float *low, const float *high, vm m) { /* 16 columns of two rows, as pairs */
-    const __m256i a = (__m256i)_mm512_cvtneps_pbh(low ? v_loadm(low, m) : v_set(0.0f));
-    const __m256i b = (__m256i)_mm512_cvtneps_pbh(high ? v_loadm(high, m) : v_set(0.0f));
-    return _mm512_or_si512(_mm512_cvtepu16_epi32(a), _mm512_slli_epi32(_mm512_cvtepu16_epi32(b), 16));
+    return amx_join(low ? v_loadm(low, m) : v_set(0.0f), high ? v_loadm(high, m) : v_set(0.0f));
 }
 
 /* One B tile from rows k.. and columns c.. of x[rows, cols] (ld floats apart). */
@@ -46,13 +55,26 @@ CK_INLINE void amx_rows(const float *x, int64_t ld, int64_t rows, int64_t cols, 
     }
 }
 
-/* One B tile of the transpose: columns are rows of x, k are its columns (32). */
-CK_INLINE void amx_pairs_turned(const float *x, int64_t ld, int64_t rows, int64_t cols, uint16_t *tile) {
-    amx_rows(x, ld, rows, cols, tile);
+/* What rounding took from the rows, in the same order. */
+CK_INLINE void amx_rows_rest(const float *x, int64_t ld, int64_t rows, int64_t cols, uint16_t *tile) {
+    for (int64_t i = 0; i < 16; i++) {
+        const vf low = i < rows ? v_loadm(x + i * ld, v_first(cols)) : v_set(0.0f);
+        const vf high = i < rows ? v_loadm(x + i * ld + 16, v_first(cols - 16)) : v_set(0.0f);
+        _mm512_storeu_si512(tile + i * 32, (__m512i)_mm512_cvtne2ps_pbh(v_sub(high, amx_round(high)), v_sub(low, amx_round(low))));
+    }
+}
+
+CK_INLINE void amx_turn(uint16_t *tile) { /* 16 x 16 pairs */
     vf r[16];
     for (int64_t i = 0; i < 16; i++) r[i] = _mm512_loadu_ps(tile + i * 32);
     v_turn(r);
     for (int64_t i = 0; i < 16; i++) _mm512_storeu_ps(tile + i * 32, r[i]);
+}
+
+/* One B tile of the transpose: columns are rows of x, k are its columns (32). */
+CK_INLINE void amx_pairs_turned(const float *x, int64_t ld, int64_t rows, int64_t cols, uint16_t *tile) {
+    amx_rows(x, ld, rows, cols, tile);
+    amx_turn(tile);
 }
 
 typedef struct { /* where the tiles of an operand are: tile (i, k) at `at` + (i * across + k * along) tiles */

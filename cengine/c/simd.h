@@ -152,6 +152,17 @@ CK_INLINE vf v_exp2(vf x) {
     return v_exponent(v_fma(p, r, v_set(1.0f)), t);
 }
 
+#ifdef CK_AMX
+/* The same with a relative error below 1.1e-4, a twentieth of what rounding to bf16 takes. */
+CK_INLINE vf v_exp2_short(vf x) {
+    const vf big = v_set(12582912.0f);
+    x = v_max(x, v_set(-126.0f));
+    const vf t = v_add(x, big), r = v_sub(x, v_sub(t, big));
+    const vf p = v_fma(v_fma(v_set(0x1.c2a216p-5f), r, v_set(0x1.f00c4cp-3f)), r, v_set(0x1.62f5fap-1f));
+    return v_exponent(v_fma(p, r, v_set(1.0f)), t);
+}
+#endif
+
 /* out[cols, ldo] = in[rows, ld]^T for up to VW x VW elements; columns of out from `rows` up to `fill` become 0. */
 CK_INLINE void v_transpose(const float *in, int64_t ld, int64_t rows, int64_t cols, float *out, int64_t ldo, int64_t fill) {
     vf r[VW];

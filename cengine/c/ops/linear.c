@@ -161,12 +161,22 @@ static void FN(linear_bwd_dw)(int64_t task, int64_t tasks, const float *dy, cons
                               int64_t add) {
     (void)tasks, (void)w, (void)turned, (void)dx, (void)dyt, (void)xv, (void)Q;
     const int64_t across = ck_ceil(C, CK_COLBLOCK), c = task % across * CK_COLBLOCK, o = task / across * CK_GRADBLOCK;
-    const int64_t width = ck_min(C - c, CK_COLBLOCK), rows = ck_min(O - o, CK_GRADBLOCK);
+    const int64_t width = ck_min(C - c, CK_COLBLOCK), rows = ck_min(O - o, CK_GRADBLOCK), panels = ck_ceil(width, NV * VW);
     int more = (add & 2) != 0;
     for (int64_t b = 0; b < B; b++)
         for (int64_t t = 0; t < T; t += CK_CHUNK, more = 1) {
             const float *xt = x + (b * T + t) * C + c, *dyt = dy + (b * T + t) * O + o;
-            gemm(rows, width, ck_min(T - t, CK_CHUNK), dyt, 1, O, ck_in_place(xt, C), dw + o * C + c, C, more ? dw + o * C + c : NULL);
+            const int64_t tokens = ck_min(T - t, CK_CHUNK), next = ck_min(T - t - tokens, CK_CHUNK);
+            for (int64_t p = 0; p < panels; p++) {
+                float *out = dw + o * C + c + p * NV * VW;
+                /* a part of the next tokens arrives meanwhile: another core may have written them */
+                for (int64_t i = next * p / panels; i < next * (p + 1) / panels; i++) {
+                    const float *xn = xt + (tokens + i) * C, *dyn = dyt + (tokens + i) * O;
+                    for (int64_t j = 0; j < width; j += 16) __builtin_prefetch(xn + j, 0, 2);
+                    for (int64_t j = 0; j < rows; j += 16) __builtin_prefetch(dyn + j, 0, 2);
+                }
+                gemm(rows, ck_min(width - p * NV * VW, NV * VW), tokens, dyt, 1, O, ck_in_place(xt + p * NV * VW, C), out, C, more ? out : NULL);
+            }
         }
 }
 
