@@ -106,8 +106,8 @@ MUTANTS = {
     ),
     "weight gradients lose the last tokens of a chunk": (
         "linear.c",
-        "ck_min(T - t, CK_CHUNK), dyt",
-        "ck_min(T - t, CK_CHUNK) - 1, dyt",
+        "NV * VW), tokens, dyt",
+        "NV * VW), tokens - 1, dyt",
     ),
     "weight gradients forget the batches before": (
         "linear.c",

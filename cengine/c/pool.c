@@ -114,14 +114,24 @@ static void one_task(const ck_function *kernels, const ck_call *c, int64_t task,
     if (spent) *spent += now() - before;
 }
 
-static int by_rows(const ck_call *c) { return c->blocks && c->together > 1; }
+/* How a group is split: into blocks of rows that go through all its records; into the tasks of one record, ordered by part of the work
+   and then by block, so that a part's weights serve all blocks while they are in the cache; or into the tasks of its records. */
+static int64_t items_of(const ck_call *c) {
+    if (c->blocks) return c->together > 1 ? c->blocks : c->tasks;
+    int64_t items = 0;
+    for (int j = 0; j < c->together; j++) items += c[j].tasks;
+    return items;
+}
 
-/* One item of a group: a block of rows through all its records, or one task of one of them. */
-static void item(const ck_function *kernels, const ck_call *c, int64_t number, int64_t *spent) {
-    if (by_rows(c)) {
+/* Item `number` of those that belong to blocks from..to-1, or of all if the group has no blocks. */
+static void item(const ck_function *kernels, const ck_call *c, int64_t number, int64_t from, int64_t to, int64_t *spent) {
+    const int64_t each = c->blocks ? c->tasks / c->blocks : 0;
+    if (c->blocks && c->together == 1) {
+        one_task(kernels, c, (from + number % (to - from)) * each + number / (to - from), spent);
+    } else if (c->blocks) {
         for (int j = 0; j < c->together; j++) {
-            const int64_t each = c[j].tasks / c[j].blocks;
-            for (int64_t k = 0; k < each; k++) one_task(kernels, c + j, number * each + k, spent ? spent + j : NULL);
+            const int64_t parts = c[j].tasks / c[j].blocks;
+            for (int64_t k = 0; k < parts; k++) one_task(kernels, c + j, (from + number) * parts + k, spent ? spent + j : NULL);
         }
     } else {
         int j = 0;
@@ -130,16 +140,17 @@ static void item(const ck_function *kernels, const ck_call *c, int64_t number, i
     }
 }
 
-/* Do items of a group until there are none: those at home here, then those of other threads. Without homes all are the first one's. */
-static void share(ck_pool *p, int me, const ck_call *c, int64_t items, int64_t *spent) {
-    const int homes = by_rows(c) ? p->threads : 1;
+/* Do items of a group until there are none: those at home here, then those of other threads. Without blocks all are the first one's. */
+static void share(ck_pool *p, int me, const ck_call *c, int64_t *spent) {
+    const int homes = c->blocks ? p->threads : 1;
     for (int away = 0; away < homes; away++) {
         const int home = (me + away) % homes;
-        const int64_t from = items * home / homes, to = items * (home + 1) / homes;
+        const int64_t from = c->blocks * home / homes, to = c->blocks * (home + 1) / homes;
+        const int64_t items = c->blocks ? items_of(c) / c->blocks * (to - from) : items_of(c);
         for (;;) {
-            const int64_t number = from + atomic_fetch_add_explicit(&p->worker[home].next, 1, memory_order_relaxed);
-            if (number >= to) break;
-            item(p->kernels, c, number, spent);
+            const int64_t number = atomic_fetch_add_explicit(&p->worker[home].next, 1, memory_order_relaxed);
+            if (number >= items) break;
+            item(p->kernels, c, number, from, to, spent);
         }
     }
 }
@@ -151,9 +162,8 @@ static void walk(ck_pool *p, int me) {
     for (int64_t i = 0, together; i < n; i += together) {
         const ck_call *c = calls + i;
         together = c->together;
-        int64_t items = by_rows(c) ? c->blocks : 0, *spent = nanoseconds ? nanoseconds + i : NULL;
-        if (!items) for (int j = 0; j < c->together; j++) items += c[j].tasks;
-        share(p, me, c, items, spent);
+        int64_t *spent = nanoseconds ? nanoseconds + i : NULL;
+        share(p, me, c, spent);
         barrier(p);
         if (spent) { /* the wall time of the group, in the proportions of this thread's own */
             const int64_t after = now();

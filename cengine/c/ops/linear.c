@@ -115,7 +115,7 @@ static void FN(linear_bwd_dw)(int64_t task, int64_t tasks, const float *dy, cons
                               float *dx, float *dw, float *dyt, float *xv, int64_t B, int64_t T, int64_t C, int64_t O, int64_t Q,
                               int64_t add) {
     (void)tasks, (void)dy, (void)x, (void)w, (void)turned, (void)dx, (void)Q;
-    const int64_t across = ck_ceil(C, CK_COLBLOCK), c = task % across * CK_COLBLOCK, o = task / across * CK_GRADBLOCK;
+    const int64_t down = ck_ceil(O, CK_GRADBLOCK), o = task % down * CK_GRADBLOCK, c = task / down * CK_COLBLOCK; /* x stays */
     const int64_t every = B * ck_ceil(T, CK_ROWBLOCK) * (CK_ROWBLOCK / 32);
     const amx_tiles a = {(const uint16_t *)dyt + o / 16 * every * AMX_TILE, every, 1}, b = {(const uint16_t *)xv + c / 16 * every * AMX_TILE, every, 1};
     float *out = dw + o * C + c;
@@ -160,7 +160,7 @@ static void FN(linear_bwd_dw)(int64_t task, int64_t tasks, const float *dy, cons
                               float *dx, float *dw, float *dyt, float *xv, int64_t B, int64_t T, int64_t C, int64_t O, int64_t Q,
                               int64_t add) {
     (void)tasks, (void)w, (void)turned, (void)dx, (void)dyt, (void)xv, (void)Q;
-    const int64_t across = ck_ceil(C, CK_COLBLOCK), c = task % across * CK_COLBLOCK, o = task / across * CK_GRADBLOCK;
+    const int64_t down = ck_ceil(O, CK_GRADBLOCK), o = task % down * CK_GRADBLOCK, c = task / down * CK_COLBLOCK; /* x stays */
     const int64_t width = ck_min(C - c, CK_COLBLOCK), rows = ck_min(O - o, CK_GRADBLOCK), panels = ck_ceil(width, NV * VW);
     int more = (add & 2) != 0;
     for (int64_t b = 0; b < B; b++)

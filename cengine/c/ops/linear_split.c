@@ -2,7 +2,13 @@
    it, so that the product keeps about 16 bits (Dekker 1971): for the projections to queries and keys, whose errors the softmax and the
    norm of every head make larger. The backward is that of linear.c. */
 
-#ifdef CK_AMX
+#ifdef CK_NAIVE
+
+static void FN(linear_split_pack)(int64_t task, int64_t tasks, const float *w, float *packed, int64_t C, int64_t O) {
+    (void)task, (void)tasks, (void)w, (void)packed, (void)C, (void)O; /* the naive forward reads w itself */
+}
+
+#elif defined(CK_AMX)
 
 static void FN(linear_split_pack)(int64_t task, int64_t tasks, const float *w, float *packed, int64_t C, int64_t O) {
     (void)tasks;
@@ -46,6 +52,10 @@ static void FN(linear_split_fwd)(int64_t task, int64_t tasks, const float *x, co
 static void FN(linear_split_pack)(int64_t task, int64_t tasks, const float *w, float *packed, int64_t C, int64_t O) {
     FN(linear_pack)(task, tasks, w, packed, C, O);
 }
+
+#endif
+
+#if !defined(CK_AMX)
 
 static void FN(linear_split_fwd)(int64_t task, int64_t tasks, const float *x, const float *w, const float *packed, float *y, int64_t B,
                                  int64_t T, int64_t C, int64_t O) {
