@@ -18,8 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cktrack import bench
+from cktrack import bench, corpus
 from cktrack.ending import Terminated, terminable
+from cktrack.option import Json, Threads
 
 app = typer.Typer(
     help="Train small transformers to speak a formal language on a CPU; prove every rung; promote through MLflow.",
@@ -30,14 +31,7 @@ rung_app = typer.Typer(help="Rungs of the training ladder.", no_args_is_help=Tru
 bench_app = typer.Typer(help="Benchmarks: ours and theirs in one run, in turn.", no_args_is_help=True)
 app.add_typer(rung_app, name="rung")
 app.add_typer(bench_app, name="bench")
-
-
-def _threads(value: int) -> int:
-    """Held to the engine's rule at once, with what CKTRACK_THREADS says where the option says nothing."""
-    from cengine import loader
-
-    loader.thread_count(value or None)
-    return value
+app.add_typer(corpus.app, name="corpus")
 
 
 def _within(low: int, high: int, words: str) -> Callable[[typer.CallbackParam, int], int]:
@@ -51,10 +45,6 @@ def _within(low: int, high: int, words: str) -> Callable[[typer.CallbackParam, i
     return check
 
 
-Json = Annotated[bool, typer.Option("--json", help="print one JSON document on standard output")]
-Threads = Annotated[
-    int, typer.Option(help="threads; 0 takes every CPU. Results do not depend on it", callback=_threads)
-]
 Name = Annotated[str, typer.Argument(help="registered model, named after its contract")]
 Rung = Annotated[str, typer.Argument(help="SPEC/RUNG, for example spec12/r17")]
 console = Console(stderr=True)

@@ -17,14 +17,24 @@ from experiments.corpus import Row
 from experiments.recorder import Recorder
 
 
-def write(folder: Path, name: str, stages: Mapping[str, Sequence[Row]], dev: Sequence[Row], recorder: Recorder) -> None:
-    """Write the rows under `folder` and tell the recorder: data sets with the sha256 of their files, and the files as artifacts."""
+def write(
+    folder: Path,
+    name: str,
+    stages: Mapping[str, Sequence[Row]],
+    dev: Sequence[Row],
+    recorder: Recorder,
+    ascii: bool = True,
+) -> None:
+    """Write the rows under `folder` and tell the recorder: data sets with the sha256 of their files, and the files as artifacts.
+
+    Rows are lines of ASCII, or of UTF-8 if that is asked for.
+    """
     (folder / "rows").mkdir()
     for stage, rows in {**stages, "dev": dev}.items():
         lines = [r.text for r in rows]
-        if any("\n" in line or "\r" in line or not line.isascii() for line in lines):
-            raise ValueError(f"rows of {stage}: a row must be one line of ASCII")
-        (folder / "rows" / f"{stage}.txt").write_text("\n".join(lines) + "\n")
+        if any("\n" in line or "\r" in line or (ascii and not line.isascii()) for line in lines):
+            raise ValueError(f"rows of {stage}: a row must be one line{' of ASCII' if ascii else ''}")
+        (folder / "rows" / f"{stage}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     training = [row for rows in stages.values() for row in rows]
     for context, what, table in (("training", "rows", training), ("validation", "held-out rows", dev)):
         path = folder / "rows" / f"{context}.parquet"

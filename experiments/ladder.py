@@ -279,7 +279,7 @@ def read(text: str, name: str) -> Spec:
     try:
         spec = Spec.model_validate({"name": name, **data})
     except ValidationError as error:
-        raise refusal(file, [_fault(e) for e in error.errors()]) from error
+        raise refusal(file, [fault(e) for e in error.errors()]) from error
     if found := [*_strangers(spec), *_shape(spec)]:
         raise refusal(file, found)
     return spec
@@ -310,21 +310,20 @@ def _one_of(name: str, known: Iterable[str]) -> str:
     return f"one of {', '.join(known) or '(none)'}{nearest(name, known)}"
 
 
-def _fault(error: Any) -> object:
-    """One finding of pydantic in the house's words; a sentence of our own validators stays as it is."""
+def fault(error: Any, record: type[Record] | None = None) -> object:
+    """One finding of pydantic in the house's words, about a spec or another `record`; a sentence of our own validators stays as it is."""
     loc, kind, message = error["loc"], error["type"], error["msg"]
-    path = ".".join(map(str, loc)) or "spec"
+    path = ".".join(map(str, loc)) or (record or Spec).__name__.lower()
     if kind == "value_error":
         return f"{path}: {message.removeprefix('Value error, ')}"
     if kind == "extra_forbidden":
-        return Violation(path, "an unknown key", _one_of(str(loc[-1]), _keys(loc[:-1])))
+        return Violation(path, "an unknown key", _one_of(str(loc[-1]), _keys(loc[:-1], record or Spec)))
     expected = message.removeprefix("Input should be ").removeprefix("Input should ")
     return Violation(path, "nothing" if kind == "missing" else repr(error["input"])[:60], expected)
 
 
-def _keys(loc: tuple[int | str, ...]) -> list[str]:
-    """Keys of the record at a place of a spec."""
-    record: Any = Spec
+def _keys(loc: tuple[int | str, ...], record: Any) -> list[str]:
+    """Keys of the record at a place of a `record`."""
     for step in loc:
         fields = getattr(record, "model_fields", None)
         record = fields[step].annotation if fields else get_args(record)[-1]  # a table's values are records

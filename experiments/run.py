@@ -132,7 +132,7 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     spec, rung, seed = selected.spec, selected.rung, selected.rung.seed
     loader.kernels(rung.precision)  # refused here, or not at all
     folder.mkdir(parents=True, exist_ok=False)
-    _write(folder / "config.json", configuration(selected, options.scale))
+    write_json(folder / "config.json", configuration(selected, options.scale))
     recorder.artifact(folder / "config.json", "config")
 
     drawn = material.draw(selected)
@@ -143,7 +143,7 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     )
     proof = drawn.prove().as_dict()
     dataset.write(folder, contract["contract"], stages, dev, recorder)
-    _write(folder / "contract.json", contract)
+    write_json(folder / "contract.json", contract)
     recorder.dataset(folder / "contract.json", f"{contract['contract']} contract", "eval", drawn.contract_sha256)
 
     coder = _tokenize(folder, selected, training, dev, contract, recorder)
@@ -156,7 +156,7 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
 
     recorder.say("parity: engine against float64 references at this rung's shape")
     report = parity.cached(config, options.parity_cache, options.torch, precision=rung.precision)
-    _write(folder / "parity.json", report)
+    write_json(folder / "parity.json", report)
     parity.require(report)
     recorder.say("parity: passed" + (" (cached)" if report["cached"] else ""))
 
@@ -165,7 +165,7 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
         config, rung.rows, ctx, Optimizer(**rung.optimizer.model_dump()), pool=pool, precision=rung.precision
     )
     trainer.load(initial(config, seed, spec.model.init, spec.model.init_std))
-    _write(folder / "plan.json", trainer.machine.plan.summary())
+    write_json(folder / "plan.json", trainer.machine.plan.summary())
     recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))
     hashes = {
         "contract": drawn.contract_sha256,
@@ -177,10 +177,8 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
         "identity": name,
     }
     with Unfinished(options.unfinished, name, trainer, recorder) as unfinished:
-        measures, cursors = train_stages(
-            selected, trainer, packed, packed_dev, options.scale, seed, recorder, unfinished
-        )
-        place = _save(folder, trainer, coder, seed, hashes, measures, cursors)
+        measures, cursors = train_stages(rung, trainer, packed, packed_dev, options.scale, seed, recorder, unfinished)
+        place = save(folder, trainer, coder, seed, hashes, measures, cursors)
         unfinished.done()
     for stage, cursor in cursors.items():
         stream = Stream(packed[stage].windows, seed, stage, cursor["epoch"], cursor["index"])
@@ -211,7 +209,7 @@ def _tokenize(
     (folder / "tokenizer").mkdir()
     for name, data in coder.files(spec.model.ctx).items():
         (folder / "tokenizer" / name).write_bytes(data)
-    _write(folder / "tokenizer" / "roundtrip.json", facts)
+    write_json(folder / "tokenizer" / "roundtrip.json", facts)
     recorder.say(
         f"tokenizer: {facts['vocabulary']} tokens, {facts['rows']} rows come back exactly, longest row {facts['longest_row']} tokens"
     )
@@ -246,7 +244,10 @@ def _params(
     values |= {f"optimizer.{k}": v for k, v in rung.optimizer.model_dump().items()}
     for stage, budget in rung.budget.items():
         values |= {f"{stage}.{k}": v for k, v in budget.model_dump().items()}
-        values |= {f"{stage}.steps": steps_of(budget, selected, options.scale), f"{stage}.rows": len(stages[stage])}
+        values |= {
+            f"{stage}.steps": steps_of(budget, rung, trainer.time, options.scale),
+            f"{stage}.rows": len(stages[stage]),
+        }
         values |= {f"{stage}.windows": len(packed[stage].windows.ids), f"{stage}.fill": round(packed[stage].fill, 4)}
         total = sum(rung.mixture[stage].values())
         for surface, weight in rung.mixture[stage].items():
@@ -269,7 +270,7 @@ def _realised(stage: str, rows: Sequence[Row], times: Sequence[int], recorder: R
     return values | {f"{stage}.realised.{s}": round(n / taken.total(), 6) for s, n in taken.items()}
 
 
-def _save(
+def save(
     folder: Path,
     trainer: Trainer,
     coder: Coder,
@@ -325,7 +326,7 @@ def probe(contract: dict, coder: Coder, decoder: Decoder, recorder: Recorder) ->
     return outputs
 
 
-def _write(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=True) + "\n")
 
 
@@ -339,10 +340,10 @@ def _write_outcome(outcome: Outcome) -> None:
         for o in outcome.outputs
     ]  # fmt: skip
     (outcome.folder / "outputs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    _write(outcome.folder / "baselines.json", outcome.baselines)
-    _write(outcome.folder / "splits.json", outcome.proof)
-    _write(outcome.folder / "hashes.json", outcome.hashes)
-    _write(outcome.folder / "measures.json", outcome.measures)
+    write_json(outcome.folder / "baselines.json", outcome.baselines)
+    write_json(outcome.folder / "splits.json", outcome.proof)
+    write_json(outcome.folder / "hashes.json", outcome.hashes)
+    write_json(outcome.folder / "measures.json", outcome.measures)
 
 
 def read_outcome(folder: Path) -> Outcome:

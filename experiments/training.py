@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cengine import checkpoint
 from cengine.train import Schedule, Step, Stream, Trainer, fit, held_out
-from experiments.ladder import Budget, Selected
+from experiments.ladder import Budget, Rung
 from experiments.pack import Packed
 from experiments.recorder import Recorder
 
@@ -127,18 +127,17 @@ class Unfinished:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def steps_of(budget: Budget, selected: Selected, scale: float) -> int:
-    """Optimizer steps that a stage's processed-token budget pays for."""
-    per_step = selected.rung.rows * selected.rung.accumulate * selected.spec.model.ctx
-    return max(1, int(budget.tokens * scale) // per_step)
+def steps_of(budget: Budget, rung: Rung, window: int, scale: float) -> int:
+    """Optimizer steps that a stage's processed-token budget pays for, with windows of so many tokens."""
+    return max(1, int(budget.tokens * scale) // (rung.rows * rung.accumulate * window))
 
 
 def train_stages(
-    selected: Selected, trainer: Trainer, packed: Mapping[str, Packed], dev: Packed, scale: float, seed: int,
+    rung: Rung, trainer: Trainer, packed: Mapping[str, Packed], dev: Packed, scale: float, seed: int,
     recorder: Recorder, unfinished: Unfinished,
 ) -> tuple[dict[str, float], dict[str, dict[str, int]]]:  # fmt: skip
     """Every stage in turn; optimizer moments carry over, the schedule starts anew. Returns totals, and each stage's step and data cursor."""
-    rung, started = selected.rung, time.monotonic()
+    started = time.monotonic()
     progress = unfinished.restore()
 
     def tell(values: dict[str, float]) -> None:
@@ -153,7 +152,7 @@ def train_stages(
         measure()
     for stage in rung.stages():
         budget = rung.budget[stage]
-        steps = steps_of(budget, selected, scale)
+        steps = steps_of(budget, rung, trainer.time, scale)
         schedule = Schedule(budget.lr, steps, min(budget.warmup, max(1, steps // 5)), budget.schedule, budget.floor)
         at = progress.stages.setdefault(stage, {"step": 0, "epoch": 0, "index": 0})
         stream = Stream(packed[stage].windows, seed, stage, at["epoch"], at["index"])

@@ -48,7 +48,7 @@ def run_stages(folder, listener, every=0.0):
     trainer.load(initial(CONFIG, 1))
     stages = {s: packed(i) for i, s in enumerate(selected.rung.stages())}
     with Unfinished(folder, "identity", trainer, listener, every) as unfinished:
-        totals, cursors = train_stages(selected, trainer, stages, packed(9), 0.05, 3, listener, unfinished)
+        totals, cursors = train_stages(selected.rung, trainer, stages, packed(9), 0.05, 3, listener, unfinished)
         unfinished.done()
     return checkpoint.weights_digest(trainer.weights()), totals, cursors
 

@@ -26,10 +26,12 @@ def baseline(make: Callable[[Pairs], Answer]) -> Callable[[Pairs], Answer]:
 @baseline
 def copy(pairs: Pairs) -> Answer:
     """The prompt's tags, in their order and under the names that training outputs give them, between the markers that every output
-    opens and closes with.
+    opens and closes with. Where outputs hold no tags, the prompt's words.
     """
-    opening, closing = pairs[0][1].split()[0], pairs[0][1].split()[-1]
     names = tags(pairs[0][1])
+    if not names:
+        return lambda prompt: prompt.removesuffix("[OUT]")
+    opening, closing = pairs[0][1].split()[0], pairs[0][1].split()[-1]
     renamed = {source_of(name): name for name in names if source_of(name) not in names}
 
     def answer(prompt: str) -> str:
@@ -99,17 +101,20 @@ def slot_copy(pairs: Pairs) -> Answer:
 
 def _nearest(pairs: Pairs) -> Callable[[str], tuple[str, str]]:
     unique = list(dict.fromkeys(pairs))
-    words = {w: i for i, w in enumerate(dict.fromkeys(w for p, _ in unique for w in p.split()))}
-    bags = np.zeros((len(unique), len(words)), np.float32)
+    members: dict[str, list[int]] = defaultdict(list)  # word -> the prompts that hold it
+    sizes = np.zeros(len(unique))
     for row, (prompt, _) in enumerate(unique):
-        bags[row, [words[w] for w in prompt.split()]] = 1.0
-    sizes = bags.sum(1)
+        bag = set(prompt.split())
+        sizes[row] = len(bag)
+        for word in bag:
+            members[word].append(row)
+    rows = {word: np.asarray(found) for word, found in members.items()}
 
     def find(prompt: str) -> tuple[str, str]:
         own = set(prompt.split())
-        bag = np.zeros(len(words), np.float32)
-        bag[[words[w] for w in own if w in words]] = 1.0
-        shared = bags @ bag
+        shared = np.zeros(len(unique))
+        for word in own & rows.keys():
+            shared[rows[word]] += 1.0
         return unique[int(np.argmax(shared / (sizes + len(own) - shared)))]
 
     return find

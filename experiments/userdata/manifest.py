@@ -1,0 +1,149 @@
+"""The YAML of a corpus: which files hold rows and probes, and what is trained on them. Everything but names of files has a default.
+
+    name: mine
+    rows: {pretrain: [train.txt]}             # and midtrain, trained after it; one `PROMPT [OUT] OUTPUT` a line
+    probes: {test: {expected: test.json}}     # a JSON array of objects with the keys `prompt` and `output`
+
+This file reads and checks the YAML; what the files hold, `reader.py` reads. Paths are relative to the YAML.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from experiments import document, ladder
+from experiments.ladder import Record
+from experiments.violation import Violation, ViolationError
+
+TAGS, NONE = "bracket-tags", "none"
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,80}")
+
+
+class ManifestError(ViolationError):
+    """A corpus that cannot be trained on; the message lists what is wrong with file, line or key."""
+
+    subject = "corpus"
+    shown = 60
+
+
+class Rows(Record):
+    """Files of training rows by stage; at least one file."""
+
+    pretrain: tuple[str, ...] = ()
+    midtrain: tuple[str, ...] = ()
+
+    @field_validator("pretrain", "midtrain", mode="before")
+    @classmethod
+    def _one_file_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _some_file(self) -> Self:
+        if not self.stages():
+            raise ValueError("got no file, expected at least one in `pretrain` or `midtrain`")
+        return self
+
+    def stages(self) -> dict[str, tuple[str, ...]]:
+        return {s: getattr(self, s) for s in ("pretrain", "midtrain") if getattr(self, s)}
+
+
+class Probes(Record):
+    """One split that is asked. `prompts` holds a prompt a line, and its answers are looked up in `expected`; without it every object
+    of `expected` is asked.
+    """
+
+    expected: str
+    prompts: str | None = None
+    prompt_key: str = "prompt"
+    output_key: str = "output"
+
+
+class Shape(Record):
+    """The model's shape; `ctx` is taken from the rows if it is not given."""
+
+    layers: int = 3
+    d_model: int = 192
+    d_ff: int = 384
+    heads: int = 8
+    kv_heads: int = 4
+    ctx: int | None = Field(default=None, ge=16, le=4096)
+
+    def at(self, ctx: int) -> ladder.Shape:
+        """The shape with its context; a head is as wide as its share of d_model."""
+        return ladder.Shape(**{**self.model_dump(), "ctx": ctx}, head_dim=self.d_model // max(1, self.heads))
+
+
+class Train(Record):
+    """`tokens` are processed tokens of all stages together, padding included; `batch` is about how many rows make an optimizer step."""
+
+    tokens: int = Field(default=500_000, ge=1_000)
+    lr: float = Field(default=0.002, gt=0)
+    batch: int = Field(default=16, ge=1)
+    seed: int = Field(default=42, ge=0, lt=2**64)
+
+
+class Manifest(Record):
+    """A corpus. `reserved` are texts that cost one token: every bracket tag of the rows, those of a file (one a line), or none."""
+
+    name: str
+    rows: Rows
+    probes: dict[str, Probes] = Field(..., min_length=1)
+    separator: str = Field(default="[OUT]", min_length=1)
+    reserved: str = TAGS
+    model: Shape = Shape()
+    train: Train = Train()
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, value: str) -> str:
+        if not NAME.fullmatch(value):
+            raise ValueError(f"got {value!r}, expected letters, digits, `.`, `_` and `-`, at most 81")
+        return value
+
+    @field_validator("probes")
+    @classmethod
+    def _splits_name_metrics(cls, value: dict[str, Probes]) -> dict[str, Probes]:
+        for name in value:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"got a split {name!r}, expected letters, digits, `.`, `_` and `-`")
+        return value
+
+    @model_validator(mode="after")
+    def _shape_computes(self) -> Self:
+        self.model.at(self.model.ctx or 512).config(512)
+        return self
+
+
+def read(path: Path) -> Manifest:
+    """The manifest of a YAML file; raises ManifestError with every fault and its key."""
+    data = mapping(path)
+    try:
+        return Manifest.model_validate(data)
+    except ValidationError as error:
+        faults = [ladder.fault(e, Manifest) for e in error.errors()]
+        raise ManifestError([f if isinstance(f, Violation) else _spoken(str(f)) for f in faults]) from error
+
+
+def mapping(path: Path) -> dict:
+    """The YAML as plain data; raises ManifestError if it is none, or cannot be read."""
+    try:
+        return document.read(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ManifestError([Violation(str(path), "no such file", "a YAML file that describes a corpus")]) from error
+    except OSError as error:
+        raise ManifestError([Violation(str(path), error.strerror or "an error", "a file that can be read")]) from error
+    except UnicodeDecodeError as error:
+        raise ManifestError([Violation(str(path), f"byte {error.start} of no text", "UTF-8")]) from error
+    except document.DocumentError as error:
+        raise ManifestError([_spoken(f"{path.name}: {error}")]) from error
+
+
+def _spoken(sentence: str) -> Violation:
+    """A sentence `place: got X, expected Y` as a finding; anything else becomes what was got."""
+    place, _, rest = sentence.partition(": ")
+    got, comma, expected = rest.removeprefix("got ").partition(", expected ")
+    return Violation(place, got if comma else rest, expected if comma else "a value that fits; see the README")
