@@ -72,17 +72,27 @@ class Shape(Record):
     kv_heads: int = 4
     ctx: int | None = Field(default=None, ge=16, le=4096)
 
+    @model_validator(mode="after")
+    def _computes(self) -> Self:
+        try:
+            self.at(self.ctx or 512).config(512)
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix("model: ")) from error
+        return self
+
     def at(self, ctx: int) -> ladder.Shape:
         """The shape with its context; a head is as wide as its share of d_model."""
         return ladder.Shape(**{**self.model_dump(), "ctx": ctx}, head_dim=self.d_model // max(1, self.heads))
 
 
 class Train(Record):
-    """`tokens` are processed tokens of all stages together, padding included; `batch` is about how many rows make an optimizer step."""
+    """`tokens` are processed tokens of all stages together, padding included; `batch` is about how many rows make an optimizer step, by
+    default 16, or as many fewer as it takes for enough steps.
+    """
 
     tokens: int = Field(default=500_000, ge=1_000)
     lr: float = Field(default=0.002, gt=0)
-    batch: int = Field(default=16, ge=1)
+    batch: int | None = Field(default=None, ge=1)
     seed: int = Field(default=42, ge=0, lt=2**64)
 
 
@@ -112,11 +122,6 @@ class Manifest(Record):
                 raise ValueError(f"got a split {name!r}, expected letters, digits, `.`, `_` and `-`")
         return value
 
-    @model_validator(mode="after")
-    def _shape_computes(self) -> Self:
-        self.model.at(self.model.ctx or 512).config(512)
-        return self
-
 
 def read(path: Path) -> Manifest:
     """The manifest of a YAML file; raises ManifestError with every fault and its key."""
@@ -143,7 +148,7 @@ def mapping(path: Path) -> dict:
 
 
 def _spoken(sentence: str) -> Violation:
-    """A sentence `place: got X, expected Y` as a finding; anything else becomes what was got."""
+    """A sentence `place: got X, expected Y` as a finding; what has no `expected` is got as a whole."""
     place, _, rest = sentence.partition(": ")
-    got, comma, expected = rest.removeprefix("got ").partition(", expected ")
-    return Violation(place, got if comma else rest, expected if comma else "a value that fits; see the README")
+    parts = re.split(r"[,;] expected ", rest.removeprefix("got "), maxsplit=1)
+    return Violation(place, parts[0], parts[1] if len(parts) > 1 else "what docs/corpus.md says")

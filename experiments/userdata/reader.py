@@ -239,6 +239,9 @@ def _answers(
     pairs = []
     for number, entry in enumerate(data):
         place = f"{probes.expected}[{number}]"
+        if not isinstance(entry, dict):
+            found.append(Violation(place, shorten(entry), "an object"))
+            continue
         values = [_value(place, entry, key, found) for key in (probes.prompt_key, probes.output_key)]
         if values[0] and values[1]:
             pairs.append((_prompt(values[0], separator), values[1]))
@@ -267,11 +270,8 @@ def _json(folder: Path, file: str, faults: list[Violation]) -> list | None:
     return data
 
 
-def _value(place: str, entry: Any, key: str, faults: list[Violation]) -> str:
+def _value(place: str, entry: dict[str, Any], key: str, faults: list[Violation]) -> str:
     """The text under a key of one object; a list of texts is joined by spaces. Empty, and a fault, where there is none."""
-    if not isinstance(entry, dict):
-        faults.append(Violation(place, shorten(entry), "an object"))
-        return ""
     value = entry.get(key)
     if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
         value = " ".join(value)

@@ -41,7 +41,8 @@ from experiments.violation import Violation, shorten
 
 LONGEST = 4096  # tokens of a context
 WINDOW = 256  # tokens of a training window, unless a row is longer
-STEP = 64  # contexts and windows are multiples of it
+BATCH, STEPS = 16, 300  # rows of an optimizer step, as long as the budget pays for so many steps
+GRAIN = 64  # contexts and windows are multiples of it
 DEV = 64  # cases of the held-out loss
 
 
@@ -116,13 +117,13 @@ def planned(manifest: Manifest, data: Data, coder: Coder) -> Plan:
     _refuse_long(data, rows, [len(p) + len(o) for p, o in asked], ctx, manifest.model.ctx is None)
     longest = max([*rows, *(len(p) + len(o) for p, o in asked)])
     window = min(ctx, max(WINDOW, _up(longest)))
-    mean = sum(rows) / len(rows)
-    count = max(1, round(manifest.train.batch * mean / window))
-    return Plan(manifest.model.at(ctx), window, schedule(manifest, data, count, window))
+    train, mean = manifest.train, sum(rows) / len(rows)
+    step = train.batch * mean if train.batch else min(BATCH * mean, train.tokens / STEPS)
+    return Plan(manifest.model.at(ctx), window, schedule(manifest, data, max(1, round(step / window)), window))
 
 
 def _up(tokens: int) -> int:
-    return -(-tokens // STEP) * STEP
+    return -(-tokens // GRAIN) * GRAIN
 
 
 def _lengths(coder: Coder, parts: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
