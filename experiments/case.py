@@ -60,17 +60,16 @@ class Case:
 @cache
 def load(family: str, name: str) -> Case:
     """The case called `name` of a family."""
-    path = families.FOLDER / family / "cases" / f"{name}.json"
+    path = families.folder(family) / "cases" / f"{name}.json"
     if not path.is_file():
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.json")))
         raise KeyError(f"no case `{name}` in {family}; there are {there}")
-    return read(path)
+    return read(path, family)
 
 
-def read(path: Path) -> Case:
-    """One case file; CaseError with every defect of its frame (content is checked when it is compiled)."""
+def read(path: Path, family: str) -> Case:
+    """One case file of a family; CaseError with every defect of its frame (content is checked when it is compiled)."""
     record = json.loads(path.read_text(encoding="ascii"))
-    family = path.parent.parent.name
     found = [
         Violation(
             f"{path.name}: {key}",
@@ -125,5 +124,5 @@ def _components(
 def every(family: str | None = None, surface: str | None = None) -> tuple[Case, ...]:
     """All cases, sorted by family and id; of one family, or of one surface (`gold` or `bundle`), where asked."""
     chosen = [family] if family else families.names()
-    names = [(f, path.stem) for f in chosen for path in sorted((families.FOLDER / f / "cases").glob("*.json"))]
+    names = [(f, path.stem) for f in chosen for path in sorted((families.folder(f) / "cases").glob("*.json"))]
     return tuple(case for case in (load(*name) for name in names) if surface in (None, case.surface))

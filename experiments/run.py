@@ -20,7 +20,7 @@ from cengine.decode import Decoder
 from cengine.engine import Pool
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Stream, Trainer
-from experiments import dataset, material, source, split, surfaces, tokenizer
+from experiments import dataset, material, plugin, source, split, surfaces, tokenizer
 from experiments.corpus import Row
 from experiments.ladder import Selected, digest, select
 from experiments.pack import Packed, pack, trained
@@ -98,6 +98,8 @@ def scoring_digest() -> str:
     digest_ = hashlib.sha256()
     for path in sorted(files):
         digest_.update(str(path.relative_to(HERE)).encode() + b"\0" + path.read_bytes())
+    for line in plugin.digests():
+        digest_.update(line.encode() + b"\0")
     return digest_.hexdigest()
 
 

@@ -1,6 +1,7 @@
 """What decides a run's result: every source and data file of the engine and of what is learned, and the libraries that compute.
 
-Found by suffix, not listed, so that a new file counts from the day it is there. Promotion's own files are not among them: they judge
+Found by suffix, not listed, so that a new file counts from the day it is there; so does what other packages add.
+Promotion's own files are not among them: they judge
 a result and change none.
 """
 
@@ -10,6 +11,8 @@ import hashlib
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+
+from experiments import plugin
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"cengine": (".py", ".c", ".h"), "experiments": (".py", ".json", ".yaml")}
@@ -26,10 +29,12 @@ def files(root: Path = ROOT) -> Iterator[Path]:
 
 
 def digest(root: Path = ROOT) -> str:
-    """sha256 over names and bytes of the deciding files, and over the versions of the deciding libraries."""
+    """sha256 over names and bytes of the deciding files, over plugins, and over the versions of the deciding libraries."""
     found = hashlib.sha256()
     for path in files(root):
         found.update(path.relative_to(root).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    for line in plugin.digests():
+        found.update(line.encode() + b"\0")
     for name in LIBRARIES:
         found.update(f"{name}=={version(name)}".encode() + b"\0")
     return found.hexdigest()

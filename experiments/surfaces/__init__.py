@@ -1,4 +1,5 @@
-"""Surfaces: textual dialects of the one scene model. Found, not registered: every module beside this file is one.
+"""Surfaces: textual dialects of the one scene model. Found, not registered: every module beside this file is one, and
+what other packages offer (`experiments/plugin.py`).
 
 A surface is a module with `families()`, `format(scene)`, `parse(text)`, `prompt(scene)` and `vocabulary(...)`.
 `parse(format(scene)) == scene` for every scene of a family that it carries; whatever it cannot write it refuses.
@@ -13,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
+from experiments import plugin
 from experiments.scene import Scene
 from experiments.tag import SurfaceError, Vocabulary
 
@@ -41,9 +43,15 @@ class Surface(Protocol):
 
 
 @cache
-def names() -> tuple[str, ...]:
-    """Every surface's name, sorted."""
+def own() -> tuple[str, ...]:
+    """The surfaces of this folder, sorted."""
     return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")))
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Every surface's name, sorted. Raises PluginError if packages take each other's names."""
+    return plugin.names(plugin.SURFACES, own())
 
 
 @cache
@@ -51,4 +59,11 @@ def load(name: str) -> Surface:
     """The surface called `name`."""
     if name not in names():
         raise KeyError(f"no surface `{name}`; there are {', '.join(names())}")
-    return cast(Surface, import_module(f"{__name__}.{name}"))
+    if name in own():
+        return cast(Surface, import_module(f"{__name__}.{name}"))
+    found = plugin.load(plugin.SURFACES, name)
+    if lacking := [
+        a for a in ("MARKER", "families", "format", "parse", "prompt", "vocabulary") if not hasattr(found, a)
+    ]:
+        raise plugin.PluginError(f"surface {name!r}: it has no {', '.join(lacking)}; expected all that Surface lists")
+    return cast(Surface, found)
