@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cktrack import bench, corpus
+from cktrack import bench, corpus, tokenizer
 from cktrack.ending import Terminated, terminable
 from cktrack.option import Json, Threads
 
@@ -32,6 +32,7 @@ bench_app = typer.Typer(help="Benchmarks: ours and theirs in one run, in turn.",
 app.add_typer(rung_app, name="rung")
 app.add_typer(bench_app, name="bench")
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(tokenizer.app, name="tokenizer")
 
 
 def _within(low: int, high: int, words: str) -> Callable[[typer.CallbackParam, int], int]:

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cengine.model import Config
-from experiments import case, document, families, prompt, surfaces
+from experiments import case, coders, document, families, prompt, surfaces
 from experiments.style import AXES, BACKGROUNDS, Style
 from experiments.tag import SurfaceError
 from experiments.violation import Violation, nearest
@@ -63,7 +63,10 @@ class Shape(Record):
 
 
 class TokenizerSpec(Record):
-    kind: Literal["ascii_bpe"] = "ascii_bpe"
+    """A kind of `experiments/coders/`; `reserved` none spells tags too, but for the one that opens every prompt and [OUT]."""
+
+    kind: str = "byte_bpe"
+    reserved: Literal["tags", "none"] = "tags"
     vocab: int = Field(default=1024, ge=300)
     min_frequency: int = Field(default=2, ge=1)
 
@@ -154,6 +157,7 @@ class Rung(Record):
     accumulate: int = Field(default=1, ge=1)
     optimizer: Optimizer = Optimizer()
     loss_on_prompt: bool = False
+    tokenizer: TokenizerSpec | None = None  # in place of the spec's
     precision: Literal["fp32", "bf16"] = "fp32"  # of the operands of matrix products in training
     seed: int = Field(default=42, ge=0, lt=2**64)
     gates: str = "stage_b"
@@ -218,6 +222,11 @@ class Selected(Record):
     @property
     def label(self) -> str:
         return f"{self.spec.name}/{self.name}"
+
+    @property
+    def tokenizer(self) -> TokenizerSpec:
+        """The rung's tokenizer, where it has one of its own."""
+        return self.rung.tokenizer or self.spec.tokenizer
 
     def resolved(self) -> dict:
         """Everything that decides what is trained and scored, as plain data (no prose, no published figures)."""
@@ -348,6 +357,12 @@ def _strangers(spec: Spec) -> Iterator[Violation]:
         yield from strange or _pools(spec)
     if twice := {f for f in spec.families if spec.families.count(f) > 1}:
         yield Violation("families", f"{', '.join(sorted(twice))} twice", "each family once")
+    for place, made in [
+        ("tokenizer", spec.tokenizer),
+        *((f"rungs.{n}.tokenizer", r.tokenizer) for n, r in spec.rungs.items()),
+    ]:
+        if made and made.kind not in coders.names():
+            yield Violation(f"{place}.kind", repr(made.kind), _one_of(made.kind, coders.names()))
     yield from unknown("targets.backgrounds", spec.targets.backgrounds, BACKGROUNDS)
     for name, split in spec.splits.items():
         yield from unknown(f"splits.{name}.surfaces", split.surfaces, ways)
@@ -376,8 +391,9 @@ def _pools(spec: Spec) -> Iterator[Violation]:
 
 def _shape(spec: Spec) -> Iterator[str]:
     """What the engine says against the model's shape."""
+    made = [spec.tokenizer, *(rung.tokenizer for rung in spec.rungs.values() if rung.tokenizer)]
     try:
-        spec.model.config(spec.tokenizer.vocab)
+        spec.model.config(max(each.vocab for each in made))
     except ValueError as error:
         yield str(error)
 

@@ -20,14 +20,15 @@ from cengine.decode import Decoder
 from cengine.engine import Pool
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Stream, Trainer
-from experiments import dataset, material, plugin, source, split, surfaces, tokenizer
+from experiments import coders, dataset, material, plugin, source, split, surfaces, token_audit, tokenizer
 from experiments.corpus import Row
 from experiments.ladder import Selected, digest, select
-from experiments.pack import Packed, pack, trained
+from experiments.pack import OUT, Packed, pack, trained
 from experiments.probes import autopsy, baseline
 from experiments.probes import contract as contracts
 from experiments.probes.score import Score, score
 from experiments.recorder import Recorder
+from experiments.tag import Vocabulary
 from experiments.tokenizer import Coder
 from experiments.training import Unfinished, steps_of, train_stages
 
@@ -196,22 +197,29 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
 # ------------------------------------------------------------------------------------------------- data
 
 
+def policy_of(selected: Selected) -> tokenizer.Policy:
+    """What a rung's tokenizer reserves: the structural tags of its surface, unless they are to be spelled."""
+    made, spec = selected.tokenizer, selected.spec
+    vocabulary = surfaces.load(spec.surface).vocabulary(spec.families)
+    if made.reserved == "none":
+        vocabulary = Vocabulary.of([OUT.strip()])
+    return tokenizer.Policy(vocabulary.tags, vocabulary.prefixes, vocab=made.vocab, min_frequency=made.min_frequency)
+
+
 def _tokenize(
     folder: Path, selected: Selected, training: Sequence[str], dev: Sequence[Row], contract: dict, recorder: Recorder
 ) -> Coder:
     """Train the tokenizer on the training rows and hold it to every line that the run will see."""
     spec = selected.spec
-    vocabulary = surfaces.load(spec.surface).vocabulary(spec.families)
-    policy = tokenizer.Policy(
-        vocabulary.tags, vocabulary.prefixes, vocab=spec.tokenizer.vocab, min_frequency=spec.tokenizer.min_frequency
-    )
-    coder = tokenizer.train(training, policy)
+    coder = coders.train(selected.tokenizer.kind, training, policy_of(selected))
     every = [*training, *(r.text for r in dev), *(f"{c['prompt']} {c['expected']}" for c in contract["cases"])]
     facts = tokenizer.roundtrip(coder, list(dict.fromkeys(every)))
     (folder / "tokenizer").mkdir()
     for name, data in coder.files(spec.model.ctx).items():
         (folder / "tokenizer" / name).write_bytes(data)
     write_json(folder / "tokenizer" / "roundtrip.json", facts)
+    tags = surfaces.load(spec.surface).vocabulary(spec.families).tags
+    write_json(folder / "tokenizer" / "audit.json", token_audit.audit(coder, every, tags, spec.model.ctx))
     recorder.say(
         f"tokenizer: {facts['vocabulary']} tokens, {facts['rows']} rows come back exactly, longest row {facts['longest_row']} tokens"
     )
@@ -223,8 +231,8 @@ def _tokenize(
 
 def model_of(label: str, vocab: int | None = None) -> Config:
     """The model's shape of a rung; the vocabulary is the tokenizer's budget unless given (its real size is known after training it)."""
-    spec = select(label).spec
-    return spec.model.config(vocab or spec.tokenizer.vocab)
+    selected = select(label)
+    return selected.spec.model.config(vocab or selected.tokenizer.vocab)
 
 
 def _params(
@@ -238,7 +246,7 @@ def _params(
         "seed.init_and_order": seed, "seed.data": 42, "budget.scale": options.scale, "engine.threads": trainer.machine.pool.threads,
         "engine.instruction_set": loader.current(), "engine.precision": trainer.precision, "engine.arena_bytes": trainer.machine.plan.bytes,
         "model.parameters": config.parameter_count(), "model.init": selected.spec.model.init, "model.init_std": selected.spec.model.init_std,
-        "tokenizer.kind": selected.spec.tokenizer.kind, "tokenizer.size": coder.size, "data.surface": selected.spec.surface,
+        "tokenizer.kind": selected.tokenizer.kind, "tokenizer.size": coder.size, "data.surface": selected.spec.surface,
         "data.families": ",".join(selected.spec.families), "data.loss_on_prompt": rung.loss_on_prompt,
         "batch.rows": rung.rows, "batch.accumulate": rung.accumulate,
     }  # fmt: skip

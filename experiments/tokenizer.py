@@ -1,9 +1,10 @@
-"""The tokenizer `ascii_bpe`: byte-level BPE whose reserved tokens are the structural tags of a surface.
+"""Byte-level BPE whose reserved tokens are the structural tags of a surface: what every kind of tokenizer here is made of.
 
-A tag costs one token because its reserved token carries the space before it (` [scene]`); a tag that may open a row is reserved
-without the space as well. What is not reserved (ids, references, prose) is byte-level BPE learned row by row, so no merge crosses
-a row or a tag, and any UTF-8 text comes back byte for byte. The pre-tokenizer is Qwen2's, so that `transformers` and llama.cpp
-(`pre = qwen2`) cut the same text into the same ids; there is no normalizer, because one would change the text.
+Kinds (`experiments/coders/`) differ in their alphabet and in what they reserve. A tag costs one token because its reserved token carries
+the space before it (` [scene]`); a tag that may open a row is reserved without the space as well. What is not reserved (ids, references,
+prose) is byte-level BPE learned row by row, so no merge crosses a row or a tag, and any text of the alphabet comes back byte for byte.
+The pre-tokenizer is Qwen2's, so that `transformers` and llama.cpp (`pre = qwen2`) cut the same text into the same ids; there is no
+normalizer, because one would change the text.
 It knows no model and no training.
 """
 
@@ -12,12 +13,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-EOS, PAD = "<|endoftext|>", "<|pad|>"
+EOS, PAD, UNKNOWN = "<|endoftext|>", "<|pad|>", "<|unk|>"
 SPECIAL = (EOS, PAD)
 QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -98,6 +99,8 @@ class Coder:
             "model_max_length": ctx,
         }
         special = {"eos_token": EOS, "pad_token": PAD}
+        if self.inner.token_to_id(UNKNOWN) is not None:
+            config["unk_token"] = special["unk_token"] = UNKNOWN
         return {
             "tokenizer.json": self.json().encode(),
             "tokenizer_config.json": (json.dumps(config, indent=2) + "\n").encode(),
@@ -105,9 +108,13 @@ class Coder:
         }
 
 
-def train(rows: Iterable[str], policy: Policy) -> Coder:
-    """Learn merges from the rows' payload and reserve the policy's tags. The same rows give the same tokenizer."""
-    inner = Tokenizer(models.BPE(byte_fallback=False, unk_token=None, fuse_unk=False))
+def train(rows: Iterable[str], policy: Policy, alphabet: Collection[str] | None = None) -> Coder:
+    """Learn merges from the rows' payload and reserve the policy's tags. The same rows give the same tokenizer.
+
+    `alphabet`: characters of one byte that texts may hold, all bytes by default. A byte outside of it becomes `<|unk|>`.
+    """
+    specials = SPECIAL if alphabet is None else (*SPECIAL, UNKNOWN)
+    inner = Tokenizer(models.BPE(byte_fallback=False, unk_token=None if alphabet is None else UNKNOWN, fuse_unk=False))
     inner.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated"),
@@ -115,12 +122,12 @@ def train(rows: Iterable[str], policy: Policy) -> Coder:
         ]
     )
     inner.decoder = decoders.ByteLevel()
-    reserved = policy.reserved()
+    reserved, letters = policy.reserved(), _letters(alphabet)
     trainer = trainers.BpeTrainer(
-        vocab_size=max(policy.vocab - len(reserved), 256 + len(SPECIAL)),
+        vocab_size=max(policy.vocab - len(reserved), len(letters) + len(specials)),
         min_frequency=policy.min_frequency,
-        special_tokens=list(SPECIAL),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=list(specials),
+        initial_alphabet=letters,
         show_progress=False,
     )
     inner.train_from_iterator(_payload(rows, reserved), trainer)
@@ -131,6 +138,14 @@ def train(rows: Iterable[str], policy: Policy) -> Coder:
         ]
     )
     return Coder(inner)
+
+
+def _letters(alphabet: Collection[str] | None) -> list[str]:
+    """The letters by which byte-level BPE writes the bytes of an alphabet."""
+    if alphabet is None:
+        return list(pre_tokenizers.ByteLevel.alphabet())
+    written = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    return [written.pre_tokenize_str(character)[0][0] for character in sorted(alphabet)]
 
 
 def _payload(rows: Iterable[str], reserved: Sequence[str]) -> Iterator[str]:

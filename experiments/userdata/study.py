@@ -21,7 +21,7 @@ from cengine.decode import Decoder
 from cengine.engine import Pool
 from cengine.model import initial
 from cengine.train import Optimizer, Trainer
-from experiments import dataset, source, split, tokenizer
+from experiments import coders, dataset, source, split, token_audit, tokenizer
 from experiments.corpus import Row, shuffled
 from experiments.ladder import Budget, Rung, digest
 from experiments.ladder import Shape as FullShape
@@ -35,10 +35,11 @@ from experiments.training import Unfinished, train_stages
 from experiments.userdata import reader
 from experiments.userdata.manifest import Manifest, ManifestError, read
 from experiments.userdata.reader import Data
-from experiments.userdata.reserve import policy
+from experiments.userdata.reserve import policy, tag_forms
 from experiments.userdata.score import METRICS, leaked, score
 from experiments.violation import Violation, shorten
 
+KIND = "byte_bpe"  # any text of a user comes back
 LONGEST = 4096  # tokens of a context
 WINDOW = 256  # tokens of a training window, unless a row is longer
 BATCH, STEPS = 16, 300  # rows of an optimizer step, as long as the budget pays for so many steps
@@ -69,7 +70,7 @@ def prepare(file: Path) -> Prepared:
     """Read a manifest and all that it names. Raises ManifestError with every fault; writes nothing."""
     manifest = read(file)
     data = reader.read(manifest, file.parent)
-    coder = tokenizer.train(data.training, policy(manifest, file.parent, data))
+    coder = coders.train(KIND, data.training, policy(manifest, file.parent, data))
     return Prepared(manifest, data, coder, planned(manifest, data, coder))
 
 
@@ -165,6 +166,13 @@ def schedule(manifest: Manifest, data: Data, count: int, window: int) -> Rung:
 # ------------------------------------------------------------------------------------------------- training
 
 
+def audit(prepared: Prepared) -> dict:
+    """What is wrong or odd about the tokenizer of a corpus, on its rows and its probes."""
+    rows = [*prepared.data.training, *(f"{c['prompt']} {c['expected']}" for c in prepared.data.cases)]
+    tags = [form[1:] for form in tag_forms(prepared.data.training) if form.startswith(" ")]
+    return token_audit.audit(prepared.coder, rows, tags, prepared.plan.shape.ctx)
+
+
 def _write_data(folder: Path, prepared: Prepared, recorder: Recorder) -> dict:
     """Rows, probes and tokenizer as files, told to the recorder; every text of the run must come back from its ids."""
     name, data, coder, ctx = prepared.manifest.name, prepared.data, prepared.coder, prepared.plan.shape.ctx
@@ -178,6 +186,7 @@ def _write_data(folder: Path, prepared: Prepared, recorder: Recorder) -> dict:
     (folder / "tokenizer").mkdir()
     for file, content in coder.files(ctx).items():
         (folder / "tokenizer" / file).write_bytes(content)
+    write_json(folder / "tokenizer" / "audit.json", audit(prepared))
     recorder.say(
         f"{len(data.training)} rows, {len(data.cases)} cases; {coder.size} tokens, longest row {facts['longest_row']}, ctx {ctx}"
     )
