@@ -246,7 +246,8 @@ def _params(
         "seed.init_and_order": seed, "seed.data": 42, "budget.scale": options.scale, "engine.threads": trainer.machine.pool.threads,
         "engine.instruction_set": loader.current(), "engine.precision": trainer.precision, "engine.arena_bytes": trainer.machine.plan.bytes,
         "model.parameters": config.parameter_count(), "model.init": selected.spec.model.init, "model.init_std": selected.spec.model.init_std,
-        "tokenizer.kind": selected.tokenizer.kind, "tokenizer.size": coder.size, "data.surface": selected.spec.surface,
+        "tokenizer.kind": selected.tokenizer.kind, "tokenizer.reserved": selected.tokenizer.reserved,
+        "tokenizer.size": coder.size, "data.surface": selected.spec.surface,
         "data.families": ",".join(selected.spec.families), "data.loss_on_prompt": rung.loss_on_prompt,
         "batch.rows": rung.rows, "batch.accumulate": rung.accumulate,
     }  # fmt: skip

@@ -25,7 +25,7 @@ ATTRIBUTES = (
     "gradientTransform patternUnits clip-path mask filter marker-start marker-mid marker-end markerWidth markerHeight refX refY orient "
     "preserveAspectRatio in in2 stdDeviation flood-color flood-opacity result operator"
 )
-ENDS = ('"/>', '">', "/>")
+ENDS = ('"/>', '">')
 
 
 def train(rows: Sequence[str], policy: Policy) -> Coder:
