@@ -146,12 +146,12 @@ def test_several_faults_are_told_at_once():
 
 
 def test_an_unknown_rung_names_the_known_ones(folder):
-    with pytest.raises(LadderError, match=r"expected one of r17, .*; did you mean `r17`"):
+    with pytest.raises(LadderError, match=r"expected one of r17, .*did you mean `r17`"):
         ladder.select("spec12/r1")
     with pytest.raises(LadderError, match="spec12/r17"):
         ladder.select("nowhere/r1")
     (folder / "broken.yaml").write_text("- a\n")
-    with pytest.raises(LadderError, match=r"spec12/r17, spec16/r11; did you mean `spec12/r17`"):
+    with pytest.raises(LadderError, match=r"spec12/r17, .*spec16/r11; did you mean `spec12/r17`"):
         ladder.select("spec1/r17")
 
 

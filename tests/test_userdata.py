@@ -143,7 +143,7 @@ def test_a_separator_cuts_once(corpus, separator, line, pair):
 
 
 def test_a_row_over_several_lines_is_joined_where_its_tags_say_so(corpus):
-    text = "p [OUT] [s]\n[a:b]\n[/s]\nq [OUT]\n[s]\n  [/s]\nr [OUT] [s] [x]\nt [OUT] [s] [/s]\n"
+    text = "p [OUT] [s]\n\n[a:b]\n[/s]\nq [OUT]\n[s]\n  [/s]\nr [OUT] [s] [x]\nt [OUT] [s] [/s]\n"
     data = read(corpus({"train.txt": text}))
     assert [r.text for r in data.stages["pretrain"]] == [
         "p [OUT] [s] [a:b] [/s]",

@@ -13,7 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -121,21 +121,22 @@ def joined(found: Sequence[str], separator: str, counts: Counts) -> Iterator[tup
         end = _closing(found, at, separator) if found[at].strip() else at
         if found[at].strip():
             counts.joined += end > at
-            yield at + 1, " ".join(part.strip() for part in found[at : end + 1]) if end > at else found[at]
+            yield at + 1, " ".join(" ".join(found[at : end + 1]).split()) if end > at else found[at]
         at = end + 1
 
 
 def _closing(found: Sequence[str], at: int, separator: str) -> int:
     """The last line of the row that begins at line `at`: the line itself, unless its output is open and a later line closes it."""
     _, cut, output = found[at].partition(separator)
-    following = next((line for line in found[at + 1 : at + 2]), separator)
-    if not cut or not following.strip() or separator in following:
+    rest = (n for n in range(at + 1, len(found)) if found[n].strip())
+    first = next(rest, None) if cut else None
+    if first is None or separator in found[first]:
         return at
-    opened = OPENING.match(output.strip() or following.strip())
+    opened = OPENING.match(output.strip() or found[first].strip())
     if not opened or f"[/{opened[1]}]" in output:
         return at
-    for end in range(at + 1, len(found)):
-        if separator in found[end] or not found[end].strip():
+    for end in chain([first], rest):
+        if separator in found[end]:
             return at
         if f"[/{opened[1]}]" in found[end]:
             return end
