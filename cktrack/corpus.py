@@ -145,7 +145,9 @@ def show(report: Mapping[str, Any]) -> None:
     """The splits as a table on standard output."""
     from rich.table import Table
 
-    table = Table(*HEADINGS, title=f"{report['name']}: run {report['run_id']}", box=None, pad_edge=False)
+    table = Table(title=f"{report['name']}: run {report['run_id']}", box=None, pad_edge=False)
+    for heading in HEADINGS:
+        table.add_column(heading, no_wrap=heading == HEADINGS[0])
     for line in cells(report):
         table.add_row(*line)
     out = Console()
