@@ -21,7 +21,7 @@ from cengine.ir import Call, Graph
 from cengine.loader import ffi, lib
 from cengine.op import evaluate, functions
 from cengine.ops import OPS
-from cengine.plan import GUARD, Plan, Step, place, schedule, verify
+from cengine.plan import GUARD, Order, Plan, Step, place, schedule, verify
 
 NUMPY = {"f": np.float32, "i": np.int32, "d": np.float64}
 GUARD_WORD = np.uint32(0xC0FFEE5A)
@@ -48,6 +48,11 @@ class Pool:
         with self._lock:
             lib.ck_run(self.handle, loader.kernels(precision), records, count, nanoseconds)
 
+    def say(self, records, count: int, texts, precision: str = "fp32") -> None:
+        """Run `count` records once for each token that `texts` (a ck_texts) ask for."""
+        with self._lock:
+            lib.ck_say(self.handle, loader.kernels(precision), records, count, texts)
+
 
 class Program:
     """Calls as C records, bound to one arena: `records` scheduled in groups, `plain()` one phase after the other."""
@@ -62,17 +67,23 @@ class Program:
 class Machine:
     """One arena with the tensors of a graph, and the pool that computes in it.
 
-    `calls` fixes the lifetimes of transient tensors: what is not alive between two of them must not be read by the caller.
+    `calls` fixes the lifetimes of transient tensors: what is not alive between two of them must not be read by the caller. `order` says
+    what runs as one group.
     Whoever feeds tensors, runs and reads results holds `lock` meanwhile: there is one arena.
     """
 
     def __init__(
-        self, graph: Graph, calls: Sequence[Call], threads: int | None = None, pool: Pool | None = None
+        self,
+        graph: Graph,
+        calls: Sequence[Call],
+        threads: int | None = None,
+        pool: Pool | None = None,
+        order: Order = schedule,
     ) -> None:
         loader.kernels(graph.precision)  # refused before anything is placed
-        self.graph = graph
-        self.plan: Plan = place(graph, calls)
-        verify(self.plan, calls)
+        self.graph, self.order = graph, order
+        self.plan: Plan = place(graph, calls, order)
+        verify(self.plan, calls, order)
         self.pool = pool or Pool(threads)
         self.arena = lib.ck_arena_new(self.plan.bytes)
         if self.arena == ffi.NULL:
@@ -96,14 +107,15 @@ class Machine:
         stride: Mapping[str, int] | None = None,
     ) -> Program:
         """C records of the calls. `part` (n, room) runs them over the first n of the `room` tokens that the graph was built for:
-        the sizes that count tokens (T and N) shrink by n/room. They run `times` times, each time with the tensors of
+        those of the sizes B, T and N that are `room` become n. They run `times` times, each time with the tensors of
         `stride` that many words further on."""
+        n, room = part
         used = [
-            replace(c, sizes={k: v * part[0] // part[1] if k in "TN" else v for k, v in c.sizes.items()}) for c in calls
+            replace(c, sizes={k: n if k in "BTN" and v == room else v for k, v in c.sizes.items()}) for c in calls
         ]
         apart = [[Step(call, phase)] for call in used for phase in call.direction.phases]
         shifts = [{name: i * words for name, words in (stride or {}).items()} for i in range(times)]
-        return Program(used * times, self._records(schedule(used), shifts), lambda: self._records(apart, shifts))
+        return Program(used * times, self._records(self.order(used), shifts), lambda: self._records(apart, shifts))
 
     def _records(self, groups: Sequence[Sequence[Step]], shifts: Sequence[Mapping[str, int]]):
         """One record per phase; the first of a group says how many run as one. All of them once for each of `shifts`: by tensor, words."""

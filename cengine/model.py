@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from cengine import random
-from cengine.ir import Graph, Ref
+from cengine.ir import Call, Graph, Ref
 from cengine.op import evaluate
 
 
@@ -142,14 +142,21 @@ def _declare(graph: Graph, config: Config) -> tuple[dict[str, Ref], Ref, Ref]:
 
 
 def _decoder(
-    graph: Graph, config: Config, ids: Ref, pos: Ref, weights: dict[str, Ref], cos: Ref, sin: Ref, attend
+    graph: Graph, config: Config, ids: Ref, pos: Ref, weights: dict[str, Ref], cos: Ref, sin: Ref, attend, say=None
 ) -> Ref:
-    """Embedding to logits; `attend(layer, q, k, v)` is the attention, over [B,T,heads,head_dim]."""
+    """Embedding to logits; `attend(layer, q, k, v)` is the attention, over [B,T,heads,head_dim].
+
+    With `say`, each token is a row of length 1, products take all of them as one row, and `say(x)` is what goes on to the head.
+    """
     batch, time = ids.shape
     eps = {"eps": config.norm_eps}
 
     def norm(x: Ref, w: Ref, name: str) -> Ref:
         return graph.apply("rmsnorm", name, eps, x=x, w=w)
+
+    def product(name: str, x: Ref, w: Ref, op: str = "linear", **r: Ref) -> Ref:
+        shaped = {key: ref.view(1, batch, -1) if say else ref for key, ref in {"x": x, **r}.items()}
+        return graph.apply(op, name, None, w=w, **shaped).view(batch, time, -1)
 
     def turn(x: Ref, w: Ref, name: str) -> Ref:
         heads = x.view(batch, time, -1, config.head_dim)
@@ -160,20 +167,18 @@ def _decoder(
         at, name = f"model.layers.{layer}.", f"layer{layer}"
         w = {key.removeprefix(at).removesuffix(".weight"): ref for key, ref in weights.items() if key.startswith(at)}
         h = norm(x, w["input_layernorm"], f"{name}.attn_in")
-        q, k = (graph.apply("linear_split", f"{name}.{p}", x=h, w=w[f"self_attn.{p}_proj"]) for p in "qk")
-        v = graph.apply("linear", f"{name}.v", x=h, w=w["self_attn.v_proj"])
+        q, k = (product(f"{name}.{p}", h, w[f"self_attn.{p}_proj"], "linear" if say else "linear_split") for p in "qk")
+        v = product(f"{name}.v", h, w["self_attn.v_proj"])
         q, k = turn(q, w["self_attn.q_norm"], f"{name}.q.rope"), turn(k, w["self_attn.k_norm"], f"{name}.k.rope")
         o = attend(f"{name}.attn", q, k, v.view(batch, time, config.kv_heads, config.head_dim))
         o = o.view(batch, time, config.heads * config.head_dim)
-        x = graph.apply("linear_add", f"{name}.mid", x=o, w=w["self_attn.o_proj"], r=x)
+        x = product(f"{name}.mid", o, w["self_attn.o_proj"], "linear_add", r=x)
         h = norm(x, w["post_attention_layernorm"], f"{name}.mlp_in")
-        gate, up = (graph.apply("linear", f"{name}.{p}", x=h, w=w[f"mlp.{p}_proj"]) for p in ("gate", "up"))
+        gate, up = (product(f"{name}.{p}", h, w[f"mlp.{p}_proj"]) for p in ("gate", "up"))
         m = graph.apply("swiglu", f"{name}.act", g=gate, u=up)
-        x = graph.apply("linear_add", f"{name}.out", x=m, w=w["mlp.down_proj"], r=x)
-    x = norm(x, weights["model.norm.weight"], "final")
-    return graph.apply(
-        "linear", "logits", x=x, w=weights["model.embed_tokens.weight" if config.tied else "lm_head.weight"]
-    )
+        x = product(f"{name}.out", m, w["mlp.down_proj"], "linear_add", r=x)
+    x = norm(say(x) if say else x, weights["model.norm.weight"], "final")
+    return product("logits", x, weights["model.embed_tokens.weight" if config.tied else "lm_head.weight"])
 
 
 BATCHED = ("ids", "targets", "pos", "loss")  # tensors of a training graph that hold every row of a batch
@@ -200,22 +205,41 @@ def training_graph(config: Config, batch: int, time: int, precision: str = "fp32
 
 
 def decoding_graph(config: Config, tokens: int, slots: int) -> Graph:
-    """ids, slot, pos [tokens] against `slots` caches of ctx tokens, to logits [1, tokens, vocab]."""
+    """ids, slot, pos [tokens] against `slots` caches of ctx tokens, to `logits` [1, tokens, vocab] behind the fed tokens whose numbers
+    are in `said` [tokens], and to the highest of each in `next` [tokens, 1]. The calls from `said` on may run for fewer tokens.
+
+    copy_source, copy_target, copy_count [slots] are for `copying`.
+    """
     graph = Graph()
     weights, cos, sin = _declare(graph, config)
-    ids = graph.tensor("ids", (1, tokens), "input", "i")
-    slot, pos = (graph.tensor(n, (tokens,), "input", "i") for n in ("slot", "pos"))
+    ids, slot, pos, said = (graph.tensor(n, (tokens,), "input", "i") for n in ("ids", "slot", "pos", "said"))
+    for name in ("source", "target", "count"):
+        graph.tensor(f"copy_{name}", (slots,), "input", "i")
     room = evaluate("L/PANEL*PANEL", {"L": config.ctx})
 
     def attend(name: str, q: Ref, k: Ref, v: Ref) -> Ref:
         kc = graph.tensor(f"{name}.keys", (slots, config.kv_heads, room * config.head_dim), "state")
         vc = graph.tensor(f"{name}.values", (slots, config.ctx, config.kv_heads, config.head_dim), "state")
-        flat = {n: r.view(*r.shape[1:]) for n, r in (("q", q), ("k", k), ("v", v))}
+        flat = {n: r.view(tokens, *r.shape[2:]) for n, r in (("q", q), ("k", k), ("v", v))}
         o = graph.apply(
             "attention_cached", name, {"scale": config.head_dim**-0.5}, **flat, slot=slot, pos=pos, kc=kc, vc=vc
         )
-        return o.view(1, *o.shape)
+        return o.view(tokens, 1, *o.shape[1:])
 
-    _decoder(graph, config, ids, pos.view(1, tokens), weights, cos, sin, attend)
+    def say(x: Ref) -> Ref:
+        return graph.apply("embedding", "said.x", ids=said.view(tokens, 1), w=x.view(tokens, config.d_model))
+
+    logits = _decoder(graph, config, ids.view(tokens, 1), pos.view(tokens, 1), weights, cos, sin, attend, say)
+    graph.apply("highest", "next", x=logits)
     graph.keep("logits")
+    graph.keep("next")
     return graph
+
+
+def copying(graph: Graph, config: Config) -> list[Call]:
+    """Calls that copy the beginning of slots' caches into other slots, for a decoding graph."""
+    roles = {name: f"copy_{name}" for name in ("source", "target", "count")}
+    return [
+        graph.use("cache_copy", f"layer{i}.copy", kc=f"layer{i}.attn.keys", vc=f"layer{i}.attn.values", **roles)
+        for i in range(config.layers)
+    ]

@@ -27,7 +27,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from types import CodeType
 
 SIZE_ORDER = "BTNSLHGDCOVKPQ"
 
@@ -65,13 +66,17 @@ class Size(int):
 
 def evaluate(expression: str, sizes: Mapping[str, int]) -> int:
     """Value of a product/ceiling-division/sum expression over size letters and CONSTANTS."""
-    names = {**CONSTANTS, **sizes}
+    return int(eval(_compiled(expression), {"__builtins__": {}}, {"S": Size, "n": {**CONSTANTS, **sizes}}))
+
+
+@cache
+def _compiled(expression: str) -> CodeType:
     expression = expression.replace("ROWS", ROWS)
     pieces = re.findall(r"[A-Z]+|\d+|[*/+()]", expression)
     if "".join(pieces) != expression.replace(" ", ""):
         raise ValueError(f"size expression: got {expression!r}; expected letters, numbers and * / + ( )")
     code = "".join(p if p in "*/+()" else f"S({p})" if p.isdigit() else f"S(n[{p!r}])" for p in pieces)
-    return int(eval(code, {"__builtins__": {}}, {"S": Size, "n": names}))
+    return compile(code, expression, "eval")
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,10 @@ def attention_gradient(do, q, k, v, o, lse, pos, scale):
     return dq, dk, dv
 
 
+def highest(x):
+    return (x.argmax(-1),)
+
+
 def cross_entropy(logits, targets, scale):
     top = logits.max(-1)
     lse = top + np.log(np.exp(logits - top[..., None]).sum(-1))
@@ -159,7 +163,7 @@ _TABLE = [
         phases={
             "prepare_fwd": (("pack", "O/PANEL", "packed"),),
             "prepare_bwd": (("turn", "C/PANEL", "turned"),),
-            "fwd": (("fwd", "ROWS*(O/COLBLOCK)"),),
+            "fwd": (("fwd", "ROWS*(O/PANEL)"),),
             "bwd": (("bwd_dx", "ROWS*(C/COLBLOCK)"), ("bwd_dw", "O/GRADBLOCK*(C/COLBLOCK)", "dw")),
         },
         reference=linear,
@@ -175,7 +179,7 @@ _TABLE = [
         phases={
             "prepare_fwd": (("=linear_pack", "O/PANEL", "packed"),),
             "prepare_bwd": (("=linear_turn", "C/PANEL", "turned"),),
-            "fwd": (("fwd", "ROWS*(O/COLBLOCK)"),),
+            "fwd": (("fwd", "ROWS*(O/PANEL)"),),
             "bwd": (("=linear_bwd_dx", "ROWS*(C/COLBLOCK)"), ("=linear_bwd_dw", "O/GRADBLOCK*(C/COLBLOCK)", "dw")),
         },
         reference=linear_add,
@@ -190,7 +194,7 @@ _TABLE = [
         phases={
             "prepare_fwd": (("pack", "O/PANEL", "packed"),),
             "prepare_bwd": (("=linear_turn", "C/PANEL", "turned"),),
-            "fwd": (("fwd", "ROWS*(O/COLBLOCK)"),),
+            "fwd": (("fwd", "ROWS*(O/PANEL)"),),
             "bwd": (("=linear_bwd_dx", "ROWS*(C/COLBLOCK)"), ("=linear_bwd_dw", "O/GRADBLOCK*(C/COLBLOCK)", "dw")),
         },
         reference=linear,
@@ -236,6 +240,12 @@ _TABLE = [
         phases={"fwd": (("append", "N"), ("fwd", "N*G"))},
         attrs=("scale",),
     ),
+    Op(
+        "cache_copy",
+        "source:N/i target:N/i count:N/i kc!:S,G,L/PANEL*PANEL*D vc!:S,L,G,D",
+        phases={"fwd": (("fwd", "N*G"),)},
+    ),
+    Op("highest", "x:B,T,V -> id:B,T/i", phases={"fwd": (("fwd", "ROWS"),)}, reference=highest),
     Op(
         "cross_entropy",
         "logits:B,T,V targets:B,T/i scale:1 -> loss:B,T lse:B,T",

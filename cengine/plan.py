@@ -9,7 +9,7 @@ Units: offsets and sizes in 4-byte words. This file runs nothing.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -30,11 +30,12 @@ class Step:
 
     call: Call
     phase: Phase
+    pooled: bool = False  # whether its tasks belong to its group as a whole, and to no block of rows
 
     @property
     def blocks(self) -> int:
         """Blocks of token rows; 0 if this is no rows phase."""
-        return evaluate("ROWS", self.call.sizes) if self.phase.by_rows else 0
+        return evaluate("ROWS", self.call.sizes) if self.phase.by_rows and not self.pooled else 0
 
     @property
     def weight_bytes(self) -> int:
@@ -83,6 +84,28 @@ def schedule(calls: Sequence[Call]) -> list[list[Step]]:
             groups.append([step])
     flush()
     return groups
+
+
+def abreast(calls: Sequence[Call]) -> list[list[Step]]:
+    """The phases of the calls in groups of neighbours that need nothing of one another, in order; all tasks of a group are one pool.
+
+    For few token rows: one block of them has work for all threads.
+    """
+    groups: list[list[Step]] = []
+    reads: set[str] = set()
+    writes: set[str] = set()
+    for step in (Step(call, phase, pooled=True) for call in calls for phase in call.direction.phases):
+        call = step.call
+        if not groups or writes & set(call.args) or reads & set(call.writes()):
+            groups.append([])
+            reads, writes = set(), set()
+        groups[-1].append(step)
+        reads |= set(call.reads())
+        writes |= set(call.writes())
+    return groups
+
+
+Order = Callable[[Sequence[Call]], list[list[Step]]]
 
 
 @dataclass(frozen=True)
@@ -136,18 +159,18 @@ def words_of(tensor: Tensor) -> int:
     return -(-raw // ALIGN) * ALIGN
 
 
-def lifetimes(calls: Sequence[Call]) -> dict[str, tuple[int, int]]:
+def lifetimes(calls: Sequence[Call], order: Order = schedule) -> dict[str, tuple[int, int]]:
     """First and last group that touches each tensor."""
     spans: dict[str, tuple[int, int]] = {}
-    for index, group in enumerate(schedule(calls)):
+    for index, group in enumerate(order(calls)):
         for name in (n for step in group for n in step.call.args):
             spans[name] = (spans.get(name, (index, index))[0], index)
     return spans
 
 
-def place(graph: Graph, calls: Sequence[Call]) -> Plan:
+def place(graph: Graph, calls: Sequence[Call], order: Order = schedule) -> Plan:
     """Kept tensors one after the other, then transient ones, largest first, each at the lowest offset that is free for its life."""
-    spans = lifetimes(calls)
+    spans = lifetimes(calls, order)
     slots: dict[str, Slot] = {}
     at = GUARD
     for tensor in graph.tensors.values():
@@ -176,14 +199,14 @@ def place(graph: Graph, calls: Sequence[Call]) -> Plan:
     return Plan(slots, -(-(end + ALIGN) // 1024) * 1024)
 
 
-def verify(plan: Plan, calls: Sequence[Call]) -> None:
+def verify(plan: Plan, calls: Sequence[Call], order: Order = schedule) -> None:
     """Raise ValueError if two slots that are alive at the same time overlap, guards included, or leave the arena.
 
     Walks the groups and sorts what is alive at each: shares no code with `place`.
     """
-    spans = lifetimes(calls)
+    spans = lifetimes(calls, order)
     kept = [s for s in plan.slots.values() if s.first is None]
-    for index, group in enumerate(schedule(calls)):
+    for index, group in enumerate(order(calls)):
         where = f"group {index} ({group[0].call.name})"
         missing = [name for step in group for name in step.call.args if name not in plan.slots]
         if missing:

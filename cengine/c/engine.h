@@ -25,6 +25,20 @@ int ck_pool_threads(const ck_pool *pool);
    of each group, shared among its records as the calling thread spent it. */
 void ck_run(ck_pool *pool, int kernels, const ck_call *calls, int64_t n, int64_t *nanoseconds);
 
+/* The same, and again as long as `again(context)` is not 0: it is asked by the calling thread after each time. */
+void ck_run_again(ck_pool *pool, int kernels, const ck_call *calls, int64_t n, int (*again)(void *), void *context);
+
+typedef struct { /* texts that are said on, one token each a step; what the list of calls reads and writes */
+    int64_t texts;
+    int32_t *ids, *pos;  /* [texts] the token that is fed next, and where */
+    const int32_t *said; /* [texts] what the calls say comes next */
+    int32_t eos;         /* the end token, or -1 */
+    int64_t most, steps; /* steps to take; steps taken */
+    int32_t *out;        /* [most][texts] */
+} ck_texts;
+/* Steps of the list of calls, each feeding what the one before said, until any text says its end token or `most` are done (at least 1). */
+void ck_say(ck_pool *pool, int kernels, const ck_call *calls, int64_t n, ck_texts *texts);
+
 void *ck_arena_new(int64_t bytes); /* zeroed, 64-byte aligned, large pages if the system gives them; NULL if it cannot */
 void ck_arena_free(void *arena, int64_t bytes);
 

@@ -83,6 +83,9 @@ struct ck_pool {
     const ck_function *kernels;
     const ck_call *calls;
     int64_t n, *nanoseconds;
+    int (*again)(void *);       /* whether to walk the list once more; NULL: once is enough */
+    void *context;
+    int more;                   /* what `again` said */
     _Alignas(64) atomic_int arrived; /* threads at the barrier */
     _Alignas(64) atomic_uint passed; /* barriers passed */
 };
@@ -123,7 +126,7 @@ static int64_t items_of(const ck_call *c) {
     return items;
 }
 
-/* Item `number` of those that belong to blocks from..to-1, or of all if the group has no blocks. */
+/* Item `number` of those that belong to blocks from..to-1, or, without blocks, of the items from `from` on. */
 static void item(const ck_function *kernels, const ck_call *c, int64_t number, int64_t from, int64_t to, int64_t *spent) {
     const int64_t each = c->blocks ? c->tasks / c->blocks : 0;
     if (c->blocks && c->together == 1) {
@@ -135,21 +138,23 @@ static void item(const ck_function *kernels, const ck_call *c, int64_t number, i
         }
     } else {
         int j = 0;
+        number += from;
         while (number >= c[j].tasks) number -= c[j++].tasks;
         one_task(kernels, c + j, number, spent ? spent + j : NULL);
     }
 }
 
-/* Do items of a group until there are none: those at home here, then those of other threads. Without blocks all are the first one's. */
+/* Do items of a group until there are none: those at home here, then those of other threads. Tasks without blocks are all the first one's.
+   A list that is walked again and again has few tasks: each thread does its own part of them and no other, whose weights its cache holds. */
 static void share(ck_pool *p, int me, const ck_call *c, int64_t *spent) {
-    const int homes = c->blocks ? p->threads : 1;
-    for (int away = 0; away < homes; away++) {
+    const int homes = c->blocks || p->again ? p->threads : 1, visited = p->again ? 1 : homes;
+    const int64_t items = items_of(c), units = c->blocks ? c->blocks : items;
+    for (int away = 0; away < visited; away++) {
         const int home = (me + away) % homes;
-        const int64_t from = c->blocks * home / homes, to = c->blocks * (home + 1) / homes;
-        const int64_t items = c->blocks ? items_of(c) / c->blocks * (to - from) : items_of(c);
+        const int64_t from = units * home / homes, to = units * (home + 1) / homes, mine = items / units * (to - from);
         for (;;) {
             const int64_t number = atomic_fetch_add_explicit(&p->worker[home].next, 1, memory_order_relaxed);
-            if (number >= items) break;
+            if (number >= mine) break;
             item(p->kernels, c, number, from, to, spent);
         }
     }
@@ -175,6 +180,18 @@ static void walk(ck_pool *p, int me) {
     }
 }
 
+/* The list, and once more as long as `again` says so to the calling thread. */
+static void walks(ck_pool *p, int me) {
+    const int repeats = p->again != NULL; /* read before the last barrier, as in walk */
+    for (int more = 1; more;) {
+        walk(p, me);
+        if (!repeats) return;
+        if (me == 0) p->more = p->again(p->context);
+        barrier(p);
+        more = p->more; /* written again behind the barriers of another walk at the earliest */
+    }
+}
+
 static void *work(void *arg) {
     const ck_worker *me = arg;
     ck_pool *p = me->pool;
@@ -186,7 +203,7 @@ static void *work(void *arg) {
         seen = atomic_load(&p->job);
         pthread_mutex_unlock(&p->lock);
         if (atomic_load(&p->stop)) return NULL;
-        walk(p, (int)(me - p->worker));
+        walks(p, (int)(me - p->worker));
     }
 }
 
@@ -228,10 +245,20 @@ void ck_pool_free(ck_pool *p) {
 
 int ck_pool_threads(const ck_pool *p) { return p->threads; }
 
-void ck_run(ck_pool *p, int kernels, const ck_call *calls, int64_t n, int64_t *nanoseconds) {
-    p->kernels = ck_tables[kernels], p->calls = calls, p->n = n, p->nanoseconds = nanoseconds;
+static void run(ck_pool *p, int kernels, const ck_call *calls, int64_t n) {
+    p->kernels = ck_tables[kernels], p->calls = calls, p->n = n;
     if (p->threads > 1) start(p);
-    walk(p, 0);
+    walks(p, 0);
+}
+
+void ck_run(ck_pool *p, int kernels, const ck_call *calls, int64_t n, int64_t *nanoseconds) {
+    p->again = NULL, p->nanoseconds = nanoseconds;
+    run(p, kernels, calls, n);
+}
+
+void ck_run_again(ck_pool *p, int kernels, const ck_call *calls, int64_t n, int (*again)(void *), void *context) {
+    p->again = again, p->context = context, p->nanoseconds = NULL;
+    run(p, kernels, calls, n);
 }
 
 void *ck_arena_new(int64_t bytes) {

@@ -63,34 +63,26 @@ void decode_reset(void) { fed = 0; }
 
 const float *decode_feed(int32_t token) {
     if (token < 0 || token >= DECODE_VOCAB || fed >= DECODE_CTX) return NULL;
-    ids[0] = token, slot[0] = 0, pos[0] = fed++;
+    ids[0] = token, slot[0] = 0, pos[0] = fed++, said[0] = 0;
     forward();
     return logits;
 }
 
-static int32_t highest(const float *values) { /* the lowest id wins a tie */
-    int32_t best = 0;
-    for (int32_t i = 1; i < DECODE_VOCAB; i++)
-        if (values[i] > values[best]) best = i;
-    return best;
-}
-
 int decode_generate(const int32_t *prompt, int count, int most, int32_t *out, const char **why) {
-    const float *next = NULL;
     int made = 0;
     *why = "expected a prompt of 1 to DECODE_CTX ids below DECODE_VOCAB, and room for at least one more id";
     if (count < 1 || count > DECODE_CTX || most < 1) return -1;
     decode_reset();
     for (int i = 0; i < count; i++)
-        if (!(next = decode_feed(prompt[i]))) return -1;
+        if (!decode_feed(prompt[i])) return -1;
     for (;;) {
-        const int32_t token = highest(next);
+        const int32_t token = next[0]; /* the lowest of the highest */
         *why = "eos";
         if (token == DECODE_EOS) return made;
         out[made++] = token;
         *why = made >= most ? "budget" : "context";
         if (made >= most || fed >= DECODE_CTX) return made;
-        next = decode_feed(token);
+        decode_feed(token);
     }
 }
 

@@ -17,7 +17,7 @@ static void FN(linear_turn)(int64_t task, int64_t tasks, const float *w, float *
 CK_INLINE void FN(linear_rows)(ck_rows r, const float *x, const float *w, const float *packed, const float *from, float *y, int64_t C,
                                int64_t O) {
     (void)packed;
-    const int64_t first = r.part * CK_COLBLOCK, end = ck_min(first + CK_COLBLOCK, O);
+    const int64_t first = r.part * CK_PANEL, end = ck_min(first + CK_PANEL, O);
     for (int64_t t = r.from; t < r.to; t++)
         for (int64_t o = first; o < end; o++) {
             float s = 0.0f;
@@ -142,8 +142,8 @@ static void FN(linear_turn)(int64_t task, int64_t tasks, const float *w, float *
 CK_INLINE void FN(linear_rows)(ck_rows r, const float *x, const float *w, const float *packed, const float *from, float *y, int64_t C,
                                int64_t O) {
     (void)w;
-    const int64_t o = r.part * CK_COLBLOCK, at = r.from * O + o;
-    gemm(r.to - r.from, ck_min(O - o, CK_COLBLOCK), C, x + r.from * C, C, 1, ck_panels(packed + o * C, C), y + at, O, from ? from + at : NULL);
+    const int64_t o = r.part * CK_PANEL, at = r.from * O + o;
+    gemm(r.to - r.from, ck_min(O - o, CK_PANEL), C, x + r.from * C, C, 1, ck_panels(packed + o * C, C), y + at, O, from ? from + at : NULL);
 }
 
 static void FN(linear_bwd_dx)(int64_t task, int64_t tasks, const float *dy, const float *x, const float *w, const float *turned,
