@@ -219,7 +219,7 @@ def decoding_graph(config: Config, tokens: int, slots: int) -> Graph:
 
     def attend(name: str, q: Ref, k: Ref, v: Ref) -> Ref:
         kc = graph.tensor(f"{name}.keys", (slots, config.kv_heads, room * config.head_dim), "state")
-        vc = graph.tensor(f"{name}.values", (slots, config.ctx, config.kv_heads, config.head_dim), "state")
+        vc = graph.tensor(f"{name}.values", (slots, config.kv_heads, config.ctx, config.head_dim), "state")
         flat = {n: r.view(tokens, *r.shape[2:]) for n, r in (("q", q), ("k", k), ("v", v))}
         o = graph.apply(
             "attention_cached", name, {"scale": config.head_dim**-0.5}, **flat, slot=slot, pos=pos, kc=kc, vc=vc

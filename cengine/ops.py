@@ -236,13 +236,13 @@ _TABLE = [
     ),
     Op(
         "attention_cached",
-        "q:N,H,D k:N,G,D v:N,G,D slot:N/i pos:N/i kc!:S,G,L/PANEL*PANEL*D vc!:S,L,G,D -> o:N,H,D",
+        "q:N,H,D k:N,G,D v:N,G,D slot:N/i pos:N/i kc!:S,G,L/PANEL*PANEL*D vc!:S,G,L,D -> o:N,H,D",
         phases={"fwd": (("append", "N"), ("fwd", "N*G"))},
         attrs=("scale",),
     ),
     Op(
         "cache_copy",
-        "source:N/i target:N/i count:N/i kc!:S,G,L/PANEL*PANEL*D vc!:S,L,G,D",
+        "source:N/i target:N/i count:N/i kc!:S,G,L/PANEL*PANEL*D vc!:S,G,L,D",
         phases={"fwd": (("fwd", "N*G"),)},
     ),
     Op("highest", "x:B,T,V -> id:B,T/i", phases={"fwd": (("fwd", "ROWS"),)}, reference=highest),

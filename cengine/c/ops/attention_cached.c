@@ -59,7 +59,7 @@ static void FN(attention_cached_append)(int64_t task, int64_t tasks, const float
     for (int64_t g = 0; g < G; g++) {
         float *panel = kc + ((s * G + g) * room + p / w * w) * D + p % w;
         for (int64_t d = 0; d < D; d++) panel[d * w] = k[(task * G + g) * D + d];
-        memcpy(vc + ((s * L + p) * G + g) * D, v + (task * G + g) * D, (size_t)D * sizeof *vc);
+        memcpy(vc + ((s * G + g) * L + p) * D, v + (task * G + g) * D, (size_t)D * sizeof *vc);
     }
 }
 
@@ -68,11 +68,11 @@ static void FN(attention_cached_fwd)(int64_t task, int64_t tasks, const float *q
                                      int64_t G, int64_t D, float scale) {
     (void)tasks, (void)k, (void)v, (void)N, (void)S;
     const int64_t n = task / G, g = task % G, s = slot[n], end = pos[n] + 1, share = H / G, room = ck_ceil(L, CK_PANEL) * CK_PANEL;
-    const float *keys = kc + (s * G + g) * room * D, *values = vc + (s * L * G + g) * D;
+    const float *keys = kc + (s * G + g) * room * D, *values = vc + (s * G + g) * L * D;
     const int64_t first = (n * H + g * share) * D;
 #ifdef CK_NAIVE
     for (int64_t h = 0; h < share; h++)
-        FN(attend)(q + first + h * D, keys, D, values, G * D, 0, end, D, scale, o + first + h * D);
+        FN(attend)(q + first + h * D, keys, D, values, D, 0, end, D, scale, o + first + h * D);
 #else
     for (int64_t h = 0; h < share; h += CK_QBLOCK) {
         const int64_t rows = ck_min(CK_QBLOCK, share - h);
@@ -82,7 +82,7 @@ static void FN(attention_cached_fwd)(int64_t task, int64_t tasks, const float *q
             const int64_t width = ck_min(CK_KBLOCK, end - k0);
             gemm(rows, width, D, q + first + h * D, D, 1, ck_panels(keys + k0 * D, D), a.s, CK_KBLOCK, NULL);
             for (int64_t r = 0; r < rows; r++) FN(attend_softmax)(&a, r, 0, width, width, D, scale);
-            gemm(rows, D, width, a.s, CK_KBLOCK, 1, ck_in_place(values + k0 * G * D, G * D), a.acc, D, a.acc);
+            gemm(rows, D, width, a.s, CK_KBLOCK, 1, ck_in_place(values + k0 * D, D), a.acc, D, a.acc);
         }
         for (int64_t r = 0; r < rows; r++) FN(attend_end)(&a, r, D, o + first + (h + r) * D);
     }

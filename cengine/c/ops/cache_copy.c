@@ -7,5 +7,5 @@ static void FN(cache_copy_fwd)(int64_t task, int64_t tasks, const int32_t *sourc
     const int64_t n = task / G, g = task % G, w = FN(cache_panel), room = ck_ceil(L, CK_PANEL) * CK_PANEL;
     const int64_t from = source[n], to = target[n];
     memcpy(kc + (to * G + g) * room * D, kc + (from * G + g) * room * D, (size_t)(ck_ceil(count[n], w) * w * D) * sizeof *kc);
-    if (g == 0) memcpy(vc + to * L * G * D, vc + from * L * G * D, (size_t)(count[n] * G * D) * sizeof *vc);
+    memcpy(vc + (to * G + g) * L * D, vc + (from * G + g) * L * D, (size_t)(count[n] * D) * sizeof *vc);
 }
