@@ -232,10 +232,12 @@ class Decoder:
 
     def _take_over(self, rows: Mapping[int, _Row]) -> None:
         """Copy what rows wait for, where it is fed by now."""
-        ready = [(s, row, *row.awaits) for s, row in rows.items() if row.awaits and self._fed[row.awaits[0]] >= row.awaits[1]]
+        ready = [
+            (s, row, *row.awaits) for s, row in rows.items() if row.awaits and self._fed[row.awaits[0]] >= row.awaits[1]
+        ]
         if not ready:
             return
-        for at, (slot, row, source, count) in enumerate(ready):
+        for at, (slot, _, source, count) in enumerate(ready):
             for name, value in (("source", source), ("target", slot), ("count", count)):
                 self.machine.view(f"copy_{name}")[at] = value
         self.machine.run(self._program("copy", len(ready)))

@@ -110,9 +110,7 @@ class Machine:
         those of the sizes B, T and N that are `room` become n. They run `times` times, each time with the tensors of
         `stride` that many words further on."""
         n, room = part
-        used = [
-            replace(c, sizes={k: n if k in "BTN" and v == room else v for k, v in c.sizes.items()}) for c in calls
-        ]
+        used = [replace(c, sizes={k: n if k in "BTN" and v == room else v for k, v in c.sizes.items()}) for c in calls]
         apart = [[Step(call, phase)] for call in used for phase in call.direction.phases]
         shifts = [{name: i * words for name, words in (stride or {}).items()} for i in range(times)]
         return Program(used * times, self._records(self.order(used), shifts), lambda: self._records(apart, shifts))

@@ -240,6 +240,6 @@ def copying(graph: Graph, config: Config) -> list[Call]:
     """Calls that copy the beginning of slots' caches into other slots, for a decoding graph."""
     roles = {name: f"copy_{name}" for name in ("source", "target", "count")}
     return [
-        graph.use("cache_copy", f"layer{i}.copy", kc=f"layer{i}.attn.keys", vc=f"layer{i}.attn.values", **roles)
+        graph.use("cache_copy", f"layer{i}.copy", None, kc=f"layer{i}.attn.keys", vc=f"layer{i}.attn.values", **roles)
         for i in range(config.layers)
     ]

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cengine import loader, parity
 from cengine.decode import Decoder, Sampling, pick
@@ -60,6 +62,104 @@ def test_a_batch_gives_the_ids_of_each_prompt_alone(isa, weights):
     alone = [Decoder(CONFIG, weights, slots=1, threads=1).generate([p], 40, EOS)[0] for p in prompts()]
     assert together == alone
     assert Decoder(CONFIG, weights, slots=12, threads=4).generate(prompts(), 40, EOS) == alone
+
+
+@st.composite
+def companies(draw) -> list[list[int]]:
+    """Prompts of which many begin alike, some are equal and some begin another."""
+    base = draw(st.lists(st.integers(0, 82), min_size=1, max_size=60))
+    parts = st.tuples(st.integers(0, len(base)), st.lists(st.integers(0, 82), max_size=25))
+    return [base[:kept] + rest or [1] for kept, rest in draw(st.lists(parts, min_size=1, max_size=9))]
+
+
+@pytest.fixture(scope="module")
+def deciders(weights):
+    """Decoders that keep their caches between the examples, and one that shares nothing."""
+    shapes = {(1, True): 1, (2, True): 2, (5, True): 1, (9, True): 2, (1, False): 1, (4, False): 2}
+    return {key: Decoder(CONFIG, weights, key[0], threads, share=key[1]) for key, threads in shapes.items()}
+
+
+@settings(max_examples=12, deadline=None)
+@given(asked=companies(), said=st.integers(1, 30))
+def test_no_company_and_no_sharing_changes_an_id(deciders, asked, said):
+    alone = [deciders[1, False].generate([p], said, EOS)[0] for p in asked]
+    for key, decoder in deciders.items():
+        assert decoder.generate(asked, said, EOS) == alone, key
+
+
+@settings(max_examples=5, deadline=None)
+@given(asked=companies())
+def test_no_company_and_no_sharing_changes_a_draw(deciders, asked):
+    sampling = Sampling(0.9, 0.95, seed=3)
+    apart = deciders[1, False].generate(asked, 12, EOS, sampling)
+    assert all(decoder.generate(asked, 12, EOS, sampling) == apart for decoder in deciders.values())
+
+
+def counted(decoder) -> list[int]:
+    """Counts the tokens that the decoder feeds from now on, in the returned list."""
+    fed, plain = [], decoder._set
+
+    def watched(ids, *others):
+        fed.extend(ids)
+        plain(ids, *others)
+
+    decoder._set = watched
+    return fed
+
+
+def test_a_common_beginning_is_fed_once_and_its_copy_has_the_bits_of_the_fed_one(isa, weights):
+    begin = [int(i) for i in np.random.default_rng(8).integers(0, 83, 90)]
+    asked = [[*begin, 3, number] for number in range(6)]
+    decoder = Decoder(CONFIG, weights, slots=6)
+    fed = counted(decoder)
+    answers = decoder.generate(asked, 1, None)
+    assert len(fed) == 92 + 5, "each of the others feeds its last token alone"
+    caches = [n for n, t in decoder.graph.tensors.items() if n.endswith(("keys", "values"))]
+    apart = Decoder(CONFIG, weights, slots=6, share=False)
+    assert apart.generate(asked, 1, None) == answers and len(caches) == 4
+    logits = [d.forward([7] * 6, range(6), [92] * 6).tobytes() for d in (decoder, apart)]
+    assert logits[0] == logits[1]
+
+
+def test_what_was_asked_before_is_not_fed_again(weights):
+    decoder = Decoder(CONFIG, weights, slots=2)
+    first = decoder.generate([[1, 2, 3]], 30, None)[0]
+    fed = counted(decoder)
+    assert decoder.generate([[1, 2, 3, *first.ids[:20]]], 10, None)[0].ids == first.ids[20:]
+    assert len(fed) == 1, "the last token of the prompt, with which the steps begin"
+
+
+def test_a_cache_that_was_fed_by_hand_is_not_shared(weights):
+    decoder = Decoder(CONFIG, weights, slots=1)
+    answer = decoder.generate([[1, 2, 3]], 9, None)
+    decoder.forward([9] * 40, [0] * 40, range(40))
+    assert decoder.generate([[1, 2, 3]], 9, None) == answer
+
+
+def test_a_call_that_was_interrupted_leaves_a_decoder_that_works(weights):
+    def stop(done: int) -> None:
+        raise KeyboardInterrupt
+
+    decoder, asked = Decoder(CONFIG, weights, slots=3), [p * 3 for p in prompts(9) if len(p) < 60]
+    alone = [Decoder(CONFIG, weights, slots=1).generate([p], 5, EOS)[0] for p in asked]
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            decoder.generate(asked, 5, EOS, progress=stop)
+        assert decoder.generate(asked, 5, EOS) == alone
+
+
+def test_copying_a_cache_writes_within_it(isa, weights):
+    """Counts at and around the borders of panels, on guard words."""
+    decoder = Decoder(CONFIG, weights, slots=3)
+    ids = [int(i) for i in np.random.default_rng(5).integers(0, 83, 200)]
+    decoder.forward(ids[:150], [0] * 150, range(150))
+    decoder.forward(ids[150:199], [0] * 49, range(150, 199))
+    expected = {at: decoder.forward([ids[at]], [0], [at])[0].copy() for at in (1, 23, 24, 25, 47, 48, 49, 96, 199)}
+    for at, logits in expected.items():
+        for name, value in (("source", 0), ("target", 2), ("count", at)):
+            decoder.machine.view(f"copy_{name}")[0] = value
+        decoder.machine.run(decoder._program("copy", 1), guard=True)
+        assert (decoder.forward([ids[at]], [2], [at])[0] == logits).all(), at
 
 
 def test_greedy_ids_are_those_of_repeated_full_forwards(weights):
