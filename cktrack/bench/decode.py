@@ -5,14 +5,17 @@ As is usual, `decode` begins with one token and an empty cache, and `prefill` re
 
 from __future__ import annotations
 
-import importlib.util
+import tempfile
+from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Option
 
-from cktrack import contest, machine
+from cktrack import contest, gguf, llama, machine
 from cktrack.bench import Shape, at_least_one, counts
 from cktrack.contest import Absent, Contestant, Unit
+
+TOGETHER = 64  # texts of ours at a time, as in a probe: more caches than that leave the processor's own
 
 
 def measure(
@@ -59,7 +62,7 @@ def contestants(shape: Shape, rows: int, length: int, new: int, threads: int, to
         from cengine.decode import Decoder
 
         weights, asked = work(shape, rows, length)
-        decoder = Decoder(shape.config(), weights, rows, threads)
+        decoder = Decoder(shape.config(), weights, min(rows, TOGETHER), threads, share=False)
         return lambda: decoder.generate(asked, new, None)
 
     def torchs() -> Unit:
@@ -71,12 +74,18 @@ def contestants(shape: Shape, rows: int, length: int, new: int, threads: int, to
         greedy = oracle.Greedy(shape.config(), weights, rows, threads)
         return lambda: greedy.generate(asked, new)
 
-    def llama() -> Unit:
-        if importlib.util.find_spec("llama_cpp") is None:
-            raise Absent("llama-cpp-python is not installed (pip install llama-cpp-python)")
-        raise Absent("llama.cpp reads GGUF files, and there is no exporter of these weights to GGUF yet")
+    def llamas() -> Unit:
+        if missing := llama.available():
+            raise Absent(missing)
+        weights, asked = work(shape, rows, length)
+        config = shape.config()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.gguf"
+            path.write_bytes(gguf.file(config, weights, [*gguf.architecture(config, "bench"), *gguf.no_tokenizer()]))
+            greedy = llama.Greedy(path, rows, length + new, threads)
+        return lambda: greedy.generate(asked, new)
 
-    return [Contestant("cktrack", ours), Contestant("torch eager fp32", torchs), Contestant("llama.cpp fp32", llama)]
+    return [Contestant("cktrack", ours), Contestant("torch eager fp32", torchs), Contestant("llama.cpp fp32", llamas)]
 
 
 def work(shape: Shape, rows: int, length: int) -> tuple[Any, list[list[int]]]:
