@@ -302,13 +302,15 @@ def plan(
 @app.command()
 def export(
     what: Annotated[str, typer.Argument(help="checkpoint folder, run folder, run id, NAME/VERSION or NAME@ALIAS")],
-    format_: Annotated[str, typer.Option("--format", help="c: one standalone C file; hf: for transformers")] = "c",
+    format_: Annotated[
+        str, typer.Option("--format", help="c: one standalone C file; hf: for transformers; gguf: for llama.cpp")
+    ] = "c",
     product: Annotated[str, typer.Option("--what", help="of format c: decode (the default) or step")] = "",
     rows: Annotated[int, typer.Option(help="rows of a step's batch; 0 is one row")] = 0,
     out: Annotated[str, typer.Option(help="new folder; by default it is named after what is exported")] = "",
     json_: Json = False,
 ) -> None:
-    """Write a model as C that needs nothing but a C compiler, with its weights; or as the folder that transformers loads."""
+    """Write a model as C that needs nothing but a C compiler, with its weights; as the folder that transformers loads; or for llama.cpp."""
     from cktrack.export import export as write
 
     place, files = write(what, format_, product, rows, out)

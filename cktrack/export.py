@@ -1,4 +1,4 @@
-"""Export: a checkpoint as C that needs no Python and no engine, or as the folder that `transformers` loads.
+"""Export: a checkpoint as C that needs no Python and no engine, as the folder that `transformers` loads, or as llama.cpp's one file.
 
 What to export is named as a checkpoint folder, a run folder, a run id, NAME/VERSION or NAME@ALIAS. Every file is checked against the
 checkpoint's manifest first, and an export is written beside its place and renamed, so that it is whole or absent.
@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cengine import checkpoint, emit
+from cktrack import gguf
 
-FORMATS, PRODUCTS = ("c", "hf"), ("decode", "step")
+FORMATS, PRODUCTS = ("c", "hf", "gguf"), ("decode", "step")
 EXPECTED = "expected a checkpoint folder, a run folder, a run id, NAME/VERSION or NAME@ALIAS"
 
 
@@ -91,12 +92,22 @@ def _eos(config: bytes) -> int | None:
     return eos
 
 
+def _gguf(loaded: checkpoint.Checkpoint, config: dict) -> bytes:
+    if "tokenizer.json" not in loaded.files or config.get("eos_token_id") is None:
+        raise ValueError("export: the checkpoint has no tokenizer or no end token; llama.cpp would make up both")
+    told = loaded.files["tokenizer.json"].decode(), config["eos_token_id"], config.get("pad_token_id")
+    entries = gguf.architecture(loaded.config, "cktrack") + gguf.tokenizer(loaded.config, *told)
+    return gguf.file(loaded.config, loaded.weights, entries)
+
+
 def contents(folder: Path, kind: str, rows: int) -> dict[str, bytes]:
-    """The files of an export by name. `kind` is what C computes, or hf."""
+    """The files of an export by name. `kind` is what C computes, or the format."""
     files = checkpoint.read(folder)
     if kind == "hf":
         return {**files, checkpoint.MANIFEST: (folder / checkpoint.MANIFEST).read_bytes()}
     loaded = checkpoint.load(folder)
+    if kind == "gguf":
+        return {"model.gguf": _gguf(loaded, json.loads(files["config.json"]))}
     if kind == "step":
         text, weights = emit.training_step(loaded.config, rows, loaded.config.ctx), {"model", "optimizer"}
     else:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 F32 = 0  # of ggml's types
+PLAIN = 0  # attention in float32: the other kind takes halves in between, and differs by 1e-3
 
 
 def available() -> str | None:
@@ -46,6 +47,7 @@ class Greedy:
         asked = llama_cpp.llama_context_default_params()
         asked.n_ctx, asked.n_seq_max, asked.n_threads, asked.n_threads_batch = rows * ctx, rows, threads, threads
         asked.n_batch, asked.type_k, asked.type_v, asked.no_perf = rows * ctx, F32, F32, True
+        asked.flash_attn_type = PLAIN
         self.context = llama_cpp.llama_init_from_model(self.model, asked)
         if not self.context:
             raise RuntimeError(f"llama.cpp cannot take {rows} texts of {ctx} tokens at once")

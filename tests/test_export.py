@@ -115,7 +115,7 @@ def test_what_the_store_does_not_keep_is_named(call, registered):
     [
         ("absent", "got 'absent', which is no folder here; expected a checkpoint folder, a run folder, a run id"),
         (".", "holds no manifest.json, so it is no checkpoint"),
-        ("spec/1 --format onnx", "--format: got 'onnx'; expected c or hf"),
+        ("spec/1 --format onnx", "--format: got 'onnx'; expected c or hf or gguf"),
         ("spec/1 --what train", "--what: got 'train'; expected decode or step"),
         ("spec/1 --format hf --what step", "--what: got 'step' with --format hf"),
         ("spec/1 --rows 2", "--rows: got 2; expected it with --what step alone"),
