@@ -4,7 +4,6 @@ files are proven with. The one file that knows that package. Weights, caches and
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +38,7 @@ class Greedy:
 
         self.lib, self.rows = llama_cpp, rows
         self._quiet = llama_cpp.llama_log_callback(lambda level, text, data: None)
-        llama_cpp.llama_log_set(self._quiet, ctypes.c_void_p(0))
+        llama_cpp.llama_log_set(self._quiet, None)
         llama_cpp.llama_backend_init()
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
         if not self.model:
@@ -57,7 +56,7 @@ class Greedy:
     def tokenize(self, text: str) -> list[int]:
         """Ids of a text, tags of the language as one token each."""
         data, vocab = text.encode(), self.lib.llama_model_get_vocab(self.model)
-        out = (ctypes.c_int32 * (len(data) + 8))()
+        out = (self.lib.llama_token * (len(data) + 8))()
         count = self.lib.llama_tokenize(vocab, data, len(data), out, len(out), False, True)
         return list(out[:count])
 

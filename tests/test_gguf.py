@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,8 +156,3 @@ def test_a_checkpoint_is_exported_and_one_without_a_tokenizer_is_refused(config,
 def test_a_tokenizer_that_llama_cpp_would_read_otherwise_is_refused(change, said):
     with pytest.raises(ValueError, match=said):
         gguf.tokenizer(SHAPES["tied"], json.dumps(change(json.loads(CODER.json()))), CODER.eos, CODER.pad)
-
-
-def test_the_package_is_known_to_one_file():
-    sources = Path(gguf.__file__).parent.rglob("*.py")
-    assert [p.name for p in sources if "import llama_cpp" in p.read_text()] == ["llama.py"]

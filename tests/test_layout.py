@@ -16,6 +16,7 @@ MAY_KNOW = {  # outside world -> the files that may import it
     "cffi": {"cengine/build.py"},
     "_cffi_backend": set(),
     "ctypes": set(),
+    "llama_cpp": {"cktrack/llama.py"},
     "torch": {
         "cengine/oracle.py",
         "tests/test_checkpoint.py",

@@ -39,6 +39,7 @@ def measure(
     if max(new, prefill) >= config.ctx:
         raise ValueError(f"bench: new={new}, prefill={prefill}; expected less than ctx={config.ctx}, or a larger --ctx")
     facts, contests = machine.facts(count, torch), []
+    facts["versions"]["llama-cpp-python"] = llama.version()
     for rows in batches:
         for what, length, said, tokens in (("decode", 1, new, new), ("prefill", prefill, 1, prefill)):
             field = contestants(shape, rows, length, said, count, torch)
