@@ -96,7 +96,10 @@ def pick(logits: np.ndarray, sampling: Sampling, stream: int, position: int) -> 
 
 
 class Decoder:
-    """Weights and `slots` caches of ctx tokens in one arena. `share` says whether common beginnings of texts are fed once."""
+    """Weights and `slots` caches of ctx tokens in one arena. `share` says whether common beginnings of texts are fed once.
+
+    precision: fp32, or int8: the weights of products as bytes with a scale for each output, everything else in float32.
+    """
 
     def __init__(
         self,
@@ -106,11 +109,12 @@ class Decoder:
         threads: int | None = None,
         pool: Pool | None = None,
         share: bool = True,
+        precision: str = "fp32",
     ) -> None:
         if slots < 1:
             raise ValueError(f"decoder: slots={slots}; expected at least 1")
         self.config, self.slots, self.room, self.share = config, slots, CHUNK + slots, share
-        self.graph = decoding_graph(config, self.room, slots)
+        self.graph = decoding_graph(config, self.room, slots, precision)
         check_shapes(config, weights)
         calls = self.graph.calls
         head = next(at for at, call in enumerate(calls) if call.name == "said.x")

@@ -15,6 +15,11 @@ from cengine import random
 from cengine.ir import Call, Graph, Ref
 from cengine.op import evaluate
 
+DECODING = {
+    "fp32": "",
+    "int8": "bytes_",
+}  # precision of weights in decoding: what stands before the names of the ops that multiply
+
 
 @dataclass(frozen=True)
 class Config:
@@ -142,11 +147,21 @@ def _declare(graph: Graph, config: Config) -> tuple[dict[str, Ref], Ref, Ref]:
 
 
 def _decoder(
-    graph: Graph, config: Config, ids: Ref, pos: Ref, weights: dict[str, Ref], cos: Ref, sin: Ref, attend, say=None
+    graph: Graph,
+    config: Config,
+    ids: Ref,
+    pos: Ref,
+    weights: dict[str, Ref],
+    cos: Ref,
+    sin: Ref,
+    attend,
+    say=None,
+    kind="",
 ) -> Ref:
     """Embedding to logits; `attend(layer, q, k, v)` is the attention, over [B,T,heads,head_dim].
 
-    With `say`, each token is a row of length 1, products take all of them as one row, and `say(x)` is what goes on to the head.
+    With `say`, each token is a row of length 1, products take all of them as one row, and `say(x)` is what goes on to the head. `kind` stands
+    before the names of the ops that multiply.
     """
     batch, time = ids.shape
     eps = {"eps": config.norm_eps}
@@ -156,7 +171,7 @@ def _decoder(
 
     def product(name: str, x: Ref, w: Ref, op: str = "linear", **r: Ref) -> Ref:
         shaped = {key: ref.view(1, batch, -1) if say else ref for key, ref in {"x": x, **r}.items()}
-        return graph.apply(op, name, None, w=w, **shaped).view(batch, time, -1)
+        return graph.apply(kind + op, name, None, w=w, **shaped).view(batch, time, -1)
 
     def turn(x: Ref, w: Ref, name: str) -> Ref:
         heads = x.view(batch, time, -1, config.head_dim)
@@ -204,13 +219,15 @@ def training_graph(config: Config, batch: int, time: int, precision: str = "fp32
     return graph
 
 
-def decoding_graph(config: Config, tokens: int, slots: int) -> Graph:
+def decoding_graph(config: Config, tokens: int, slots: int, precision: str = "fp32") -> Graph:
     """ids, slot, pos [tokens] against `slots` caches of ctx tokens, to `logits` [1, tokens, vocab] behind the fed tokens whose numbers
     are in `said` [tokens], and to the highest of each in `next` [tokens, 1]. The calls from `said` on may run for fewer tokens.
 
-    copy_source, copy_target, copy_count [slots] are for `copying`.
+    copy_source, copy_target, copy_count [slots] are for `copying`. precision: fp32, or int8 (weights of products as bytes).
     """
-    graph = Graph()
+    if precision not in DECODING:
+        raise ValueError(f"decoding precision: got {precision!r}; expected one of {list(DECODING)}")
+    graph, kind = Graph(), DECODING[precision]
     weights, cos, sin = _declare(graph, config)
     ids, slot, pos, said = (graph.tensor(n, (tokens,), "input", "i") for n in ("ids", "slot", "pos", "said"))
     for name in ("source", "target", "count"):
@@ -229,7 +246,7 @@ def decoding_graph(config: Config, tokens: int, slots: int) -> Graph:
     def say(x: Ref) -> Ref:
         return graph.apply("embedding", "said.x", ids=said.view(tokens, 1), w=x.view(tokens, config.d_model))
 
-    logits = _decoder(graph, config, ids.view(tokens, 1), pos.view(tokens, 1), weights, cos, sin, attend, say)
+    logits = _decoder(graph, config, ids.view(tokens, 1), pos.view(tokens, 1), weights, cos, sin, attend, say, kind)
     graph.apply("highest", "next", x=logits)
     graph.keep("logits")
     graph.keep("next")

@@ -52,6 +52,22 @@ def linear_add(x, w, r):
     return (r + x @ w.T,)
 
 
+def as_bytes(w):
+    """What the rows of w are when written as bytes: whole numbers up to 127 of max / 127, which is a float32."""
+    w = w.astype(np.float32)
+    top = np.abs(w).max(-1, keepdims=True)
+    unit = np.where(top > 0, top / np.float32(127), np.float32(1))
+    return np.rint(w / unit).astype(np.float64) * unit
+
+
+def bytes_linear(x, w):
+    return (x @ as_bytes(w).T,)
+
+
+def bytes_linear_add(x, w, r):
+    return (r + bytes_linear(x, w)[0],)
+
+
 def swiglu(g, u):
     return (g / (1.0 + np.exp(-g)) * u,)
 
@@ -133,6 +149,7 @@ def cross_entropy_gradient(logits, targets, lse, scale):
 # ---------------------------------------------------------------------------------------------------- the table
 
 PACKED = {"fwd": "w -> packed:O/PANEL*PANEL*(C/32*32)", "bwd": "w -> turned:C/PANEL*PANEL*(O/32*32)"}
+BYTES = {"fwd": "w -> packed:O/PANEL*PANEL*(C/4)/i scale:O"}
 TILES = {"bwd": "dyt:Q,B,T/ROWBLOCK*ROWBLOCK,O/32*16 xv:Q,B,T/ROWBLOCK*ROWBLOCK,C/32*16"}
 
 _TABLE = [
@@ -199,6 +216,23 @@ _TABLE = [
         },
         reference=linear,
         gradient=linear_gradient,
+    ),
+    Op(
+        "bytes_linear",
+        "x:B,T,C w:O,C -> y:B,T,O",
+        prepare=BYTES,
+        phases={"prepare_fwd": (("pack", "O/PANEL", "packed scale"),), "fwd": (("fwd", "ROWS*(O/PANEL)"),)},
+        reference=bytes_linear,
+    ),
+    Op(
+        "bytes_linear_add",
+        "x:B,T,C w:O,C r:B,T,O -> y:B,T,O",
+        prepare=BYTES,
+        phases={
+            "prepare_fwd": (("=bytes_linear_pack", "O/PANEL", "packed scale"),),
+            "fwd": (("fwd", "ROWS*(O/PANEL)"),),
+        },
+        reference=bytes_linear_add,
     ),
     Op(
         "swiglu",

@@ -321,6 +321,30 @@ def export(
         console.print(f"{place}: {listed}", highlight=False, soft_wrap=True)
 
 
+@app.command("ask")
+def ask_contract(
+    what: Annotated[str, typer.Argument(help="checkpoint folder, run folder, run id, NAME/VERSION or NAME@ALIAS")],
+    rung: Rung,
+    precision: Annotated[
+        str, typer.Option(help="of the weights: fp32, int8, or both with a comma: compared with the first")
+    ] = "fp32,int8",
+    threads: Threads = 0,
+    json_: Json = False,
+) -> None:
+    """Ask a checkpoint a rung's contract with weights in several precisions, and measure what that changes. Logs nothing."""
+    from cengine import checkpoint
+    from cktrack import ask, export, show
+    from experiments import ladder, material
+
+    names, selected = ask.precisions(precision), ladder.select(rung)
+    with export.found(what) as (label, folder):
+        result = ask.compare(checkpoint.load(folder), material.draw(selected).contract, names, threads or None)
+    if json_:
+        _emit({"what": label, "rung": rung, **result})
+    else:
+        show.asked(result, f"{label} asked the contract of {rung}, {result['cases']} cases")
+
+
 @app.command()
 def deliver() -> None:
     """Send what was kept while the tracking server was away. Exits 1 if something is still kept."""

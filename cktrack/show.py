@@ -30,6 +30,28 @@ def scores(numbers: Mapping[str, float], title: str) -> None:
     Console().print(table)
 
 
+def asked(result: Mapping[str, Any], title: str) -> None:
+    """What `cktrack ask` measured, a line for each precision."""
+    table = Table(title=title, box=None, pad_edge=False)
+    for heading in (
+        "weights",
+        "exact",
+        "renderable",
+        "materialized",
+        "truncated",
+        "answers changed",
+        "max |dlogit|",
+        "tokens/s",
+    ):
+        table.add_column(heading, no_wrap=True)
+    for line in result["precisions"]:
+        changed, logit = line["answers_changed"], line["logit_difference"]
+        cells = [str(line[m]) for m in ("exact", "renderable", "materialized", "truncated")]
+        cells += ["-" if changed is None else str(changed), "-" if logit is None else f"{logit:.4f}"]
+        table.add_row(line["precision"], *cells, f"{line['tokens'] / line['seconds']:,.0f}")
+    Console().print(table)
+
+
 def verdicts(event: Event) -> None:
     """Every gate with its numbers, why it blocks if it does, and the event in a sentence."""
     table = Table("gate", "value", "n", "n eff", "bound", "asked", "verdict", box=None, pad_edge=False)

@@ -157,7 +157,7 @@ def test_a_bench_prints_one_document_writes_it_and_makes_tables(call, home, name
     assert code == 0 and json.loads(out.read_text()) == result and result["benchmark"] == name
     assert set(machine.FACTS) <= set(result) and result["cpu"] == machine.cpu() and result["threads"] == 1
     assert result["instruction_set"] == loader.current()
-    assert {"python", "numpy", "torch", "engine"} == set(result["versions"])
+    assert {"python", "numpy", "torch", "engine"} <= set(result["versions"])
     for each in result["contests"]:
         assert set(each["case"]) == set(result["contests"][0]["case"])
         for line in each["contestants"]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cengine import loader, parity
+from cengine import loader, ops, parity, reference
 from cengine.decode import Decoder, Sampling, pick
-from cengine.model import Config, initial
+from cengine.model import DECODING, Config, initial
 from cengine.train import Batch, Trainer
 
 CONFIG = Config(vocab=83, layers=2, d_model=64, d_ff=96, heads=6, kv_heads=2, head_dim=14, ctx=200)
@@ -36,8 +37,9 @@ def prompts(count: int = 12) -> list[list[int]]:
     return [[int(i) for i in rng.integers(0, 83, 1 + 13 * n % 70)] for n in range(count)]
 
 
-def test_a_token_at_a_time_gives_the_bits_of_a_full_forward(isa, weights):
-    decoder = Decoder(CONFIG, weights, slots=3)
+@pytest.mark.parametrize("precision", DECODING)
+def test_a_token_at_a_time_gives_the_bits_of_a_full_forward(isa, weights, precision):
+    decoder = Decoder(CONFIG, weights, slots=3, precision=precision)
     ids = [int(i) for i in np.random.default_rng(1).integers(0, 83, 150)]
     whole = decoder.forward(ids, [0] * 150, range(150), guard=True).copy()
     single = np.stack([decoder.forward([token], [2], [at])[0].copy() for at, token in enumerate(ids)])
@@ -55,6 +57,29 @@ def test_decoding_computes_the_model_that_training_computes(isa, weights):
     losses = trainer.losses(Batch(ids[None], targets, np.arange(120, dtype=np.int32)[None]))[0]
     lse = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1)
     assert np.abs(losses - (lse - logits[np.arange(120), targets[0]])).max() < 2e-4 * np.abs(losses).max()
+
+
+def test_weights_as_bytes_compute_the_model_whose_weights_they_stand_for(isa, weights):
+    """Against float64 with the rounded weights: all of the change is in the weights. The embedding itself is not rounded."""
+    decoder = Decoder(CONFIG, weights, slots=1, precision="int8")
+    products = {n for n, w in weights.items() if w.ndim == 2 and "embed" not in n}
+    rounded = {n: ops.as_bytes(w) if n in products else w for n, w in weights.items()}
+    rounded["lm_head.weight"] = ops.as_bytes(weights["model.embed_tokens.weight"])
+    ids = np.random.default_rng(2).integers(0, 83, (1, 150))
+    got = decoder.forward(ids[0].tolist(), [0] * 150, range(150)).copy()
+    expected = reference.logits(replace(CONFIG, tied=False), rounded, ids, np.arange(150)[None])[0]
+    plain = reference.logits(CONFIG, weights, ids, np.arange(150)[None])[0]
+    assert parity.distance(got, expected) < 1e-5 < 1e-3 < parity.distance(got, plain) < 0.1
+
+
+def test_a_batch_of_weights_as_bytes_gives_the_ids_of_each_prompt_alone(isa, weights):
+    alone = [Decoder(CONFIG, weights, 1, 1, precision="int8").generate([p], 20, EOS)[0] for p in prompts(6)]
+    assert Decoder(CONFIG, weights, 4, 2, precision="int8").generate(prompts(6), 20, EOS) == alone
+
+
+def test_a_precision_that_is_none_is_refused(weights):
+    with pytest.raises(ValueError, match=r"decoding precision: got 'int4'; expected one of \['fp32', 'int8'\]"):
+        Decoder(CONFIG, weights, precision="int4")
 
 
 def test_a_batch_gives_the_ids_of_each_prompt_alone(isa, weights):

@@ -27,6 +27,7 @@ CK_INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 CK_INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 CK_INLINE vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 CK_INLINE vf v_keep(vm m, vf x, vf other) { return _mm512_mask_blend_ps(m, other, x); }
+CK_INLINE vf v_bytes(const int8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p))); }
 CK_INLINE float v_sum(vf x) { return _mm512_reduce_add_ps(x); }
 CK_INLINE float v_top(vf x) { return _mm512_reduce_max_ps(x); }
 CK_INLINE vf v_round(vf x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
@@ -83,6 +84,7 @@ CK_INLINE vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 CK_INLINE vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 CK_INLINE vf v_sqrt(vf a) { return _mm256_sqrt_ps(a); }
 CK_INLINE vf v_keep(vm m, vf x, vf other) { return _mm256_blendv_ps(other, x, _mm256_castsi256_ps(m)); }
+CK_INLINE vf v_bytes(const int8_t *p) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p))); }
 CK_INLINE float v_sum(vf x) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));

@@ -59,11 +59,11 @@ def measure(
 def contestants(shape: Shape, rows: int, length: int, new: int, threads: int, torch: bool) -> list[Contestant]:
     """Ours first. A unit of work is one call for all prompts."""
 
-    def ours() -> Unit:
+    def ours(precision: str) -> Unit:
         from cengine.decode import Decoder
 
         weights, asked = work(shape, rows, length)
-        decoder = Decoder(shape.config(), weights, min(rows, TOGETHER), threads, share=False)
+        decoder = Decoder(shape.config(), weights, min(rows, TOGETHER), threads, share=False, precision=precision)
         return lambda: decoder.generate(asked, new, None)
 
     def torchs() -> Unit:
@@ -86,7 +86,12 @@ def contestants(shape: Shape, rows: int, length: int, new: int, threads: int, to
             greedy = llama.Greedy(path, rows, length + new, threads)
         return lambda: greedy.generate(asked, new)
 
-    return [Contestant("cktrack", ours), Contestant("torch eager fp32", torchs), Contestant("llama.cpp fp32", llamas)]
+    return [
+        Contestant("cktrack", lambda: ours("fp32")),
+        Contestant("cktrack int8", lambda: ours("int8"), "int8"),
+        Contestant("torch eager fp32", torchs),
+        Contestant("llama.cpp fp32", llamas),
+    ]
 
 
 def work(shape: Shape, rows: int, length: int) -> tuple[Any, list[list[int]]]:
