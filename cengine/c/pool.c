@@ -151,7 +151,7 @@ static void share(ck_pool *p, int me, const ck_call *c, int64_t *spent) {
     const int64_t items = items_of(c), units = c->blocks ? c->blocks : items;
     for (int away = 0; away < visited; away++) {
         const int home = (me + away) % homes;
-        const int64_t from = units * home / homes, to = units * (home + 1) / homes, mine = items / units * (to - from);
+        const int64_t from = units * home / homes, to = units * (home + 1) / homes, mine = units ? items / units * (to - from) : 0;
         for (;;) {
             const int64_t number = atomic_fetch_add_explicit(&p->worker[home].next, 1, memory_order_relaxed);
             if (number >= mine) break;
