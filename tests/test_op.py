@@ -13,6 +13,7 @@ from cengine.op import Op
 from cengine.ops import OPS
 
 DIFFERENTIABLE = [op for op in OPS.values() if op.backward]
+ROUNDED = [op for op in DIFFERENTIABLE if any("Q" in d.sizes for d in op.directions.values())]
 REFERENCED = [op for op in OPS.values() if op.reference]
 SIZES = [
     {"B": 2, "T": 37, "L": 64, "H": 6, "G": 2, "D": 10, "C": 70, "O": 131, "V": 101, "N": 1237, "Q": 0},
@@ -55,6 +56,11 @@ def inputs_of(op: Op, sizes: dict[str, int]) -> dict[str, np.ndarray]:
     return values
 
 
+def rounded(x: np.ndarray) -> np.ndarray:
+    """float32 numbers that bf16 holds: the upper half of their bits, the rest cut off."""
+    return (x.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32) if x.dtype == np.float32 else x
+
+
 def wide(values):
     return {k: v.astype(np.float64) if v.dtype == np.float32 else v for k, v in values.items()}
 
@@ -72,7 +78,7 @@ def run_direction(
     op: Op, kind: str, sizes, given: dict[str, np.ndarray], add: int = 0, before=None
 ) -> dict[str, np.ndarray]:
     """Run prepare, then one direction, on a machine of its own with guard words; returns what it wrote."""
-    graph = Graph()
+    graph = Graph("bf16" if sizes.get("Q") else "fp32")
     kinds = [k for k in (f"prepare_{kind}", kind) if k in op.directions]
     for direction in (op.directions[k] for k in kinds):
         for arg in direction.reads + direction.writes:
@@ -103,9 +109,9 @@ def test_forward_equals_its_reference(op, sizes, isa):
         close(got[arg.name], expected)
 
 
-def _gradient_inputs(op, sizes):
+def _gradient_inputs(op, sizes, values=None):
     """What the backward reads: inputs, outputs of the reference, and a random gradient of each output it asks for."""
-    values = inputs_of(op, sizes)
+    values = values or inputs_of(op, sizes)
     outputs = dict(zip((a.name for a in op.outputs), forward(op, values), strict=True))
     rng = np.random.default_rng(1)
     known = {**values, **{k: v.astype(np.float32) for k, v in outputs.items()}}
@@ -136,6 +142,27 @@ def test_backward_equals_its_reference(op, sizes, isa):
     added = run_direction(op, "bwd", sizes, given, add=2 ** len(writes) - 1, before=old)
     for arg, value in zip(writes, expected, strict=True):
         close(added[arg.name], old[arg.name] + value, 2e-5)
+
+
+@pytest.mark.skipif(loader.why_not("bf16") is not None, reason=str(loader.why_not("bf16")))
+@pytest.mark.parametrize("sizes", SIZES, ids=lambda s: f"T{s['T']}")
+@pytest.mark.parametrize("op", ROUNDED, ids=lambda op: op.name)
+def test_bf16_operands(op, sizes):
+    """On inputs that bf16 holds exactly a product is as exact as in fp32; attention also rounds what it computes in between."""
+    forward_bound, bound = (4e-3, 1.2e-2) if op.name == "attention" else (1e-5, 2e-5)
+    sizes, half = {**sizes, "Q": 1}, {n: rounded(v) for n, v in inputs_of(op, sizes).items()}
+    got = run_direction(op, "fwd", sizes, half)
+    for arg, expected in zip(op.outputs, forward(op, half), strict=True):
+        close(got[arg.name], expected, forward_bound)
+    given = {n: rounded(v) if n not in ("o", "lse") else v for n, v in _gradient_inputs(op, sizes, half)[1].items()}
+    expected = op.gradient(**wide(given), **{a: ATTRS[a] for a in op.attrs})
+    writes = op.directions["bwd"].writes
+    rng = np.random.default_rng(2)
+    old = {a.name: rng.normal(size=a.shape(sizes)).astype(np.float32) for a in writes}
+    for add, before in ((0, None), (2 ** len(writes) - 1, old)):
+        got = run_direction(op, "bwd", sizes, given, add, before)
+        for arg, value in zip(writes, expected, strict=True):
+            close(got[arg.name] - (old[arg.name] if add else 0.0), value, bound)
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
