@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, product
 from typing import Any
@@ -105,33 +105,40 @@ class Machine:
         part: tuple[int, int] = (1, 1),
         times: int = 1,
         stride: Mapping[str, int] | None = None,
+        fresh: Collection[str] = (),
     ) -> Program:
         """C records of the calls. `part` (n, room) runs them over the first n of the `room` tokens that the graph was built for:
         those of the sizes B, T and N that are `room` become n. They run `times` times, each time with the tensors of
-        `stride` that many words further on."""
+        `stride` that many words further on; the first time overwrites the gradients `fresh` instead of adding to them."""
         n, room = part
         used = [replace(c, sizes={k: n if k in "BTN" and v == room else v for k, v in c.sizes.items()}) for c in calls]
         apart = [[Step(call, phase)] for call in used for phase in call.direction.phases]
         shifts = [{name: i * words for name, words in (stride or {}).items()} for i in range(times)]
-        return Program(used * times, self._records(self.order(used), shifts), lambda: self._records(apart, shifts))
+        return Program(
+            used * times,
+            self._records(self.order(used), shifts, fresh),
+            lambda: self._records(apart, shifts, fresh),
+        )
 
-    def _records(self, groups: Sequence[Sequence[Step]], shifts: Sequence[Mapping[str, int]]):
+    def _records(
+        self, groups: Sequence[Sequence[Step]], shifts: Sequence[Mapping[str, int]], fresh: Collection[str]
+    ) -> Any:
         """One record per phase; the first of a group says how many run as one. All of them once for each of `shifts`: by tensor, words."""
         records = ffi.new("ck_call[]", sum(map(len, groups)) * len(shifts))
         base = int(ffi.cast("intptr_t", self.arena))
         steps = [(len(group) if i == 0 else 1, step) for group in groups for i, step in enumerate(group)]
-        for record, (shift, (together, step)) in zip(records, product(shifts, steps), strict=True):
-            call = step.call
+        for i, (record, (shift, (together, step))) in enumerate(zip(records, product(shifts, steps), strict=True)):
+            call, first = step.call, i < len(steps)
             record.function = FUNCTION_INDEX[step.phase.function]
             record.tasks, record.blocks, record.together = evaluate(step.phase.tasks, call.sizes), step.blocks, together
-            for i, name in enumerate(call.args):
-                record.arg[i] = ffi.cast("void *", base + 4 * (self.plan.slots[name].offset + shift.get(name, 0)))
-            for i, letter in enumerate(call.direction.sizes):
-                record.size[i] = call.sizes[letter]
+            for at, name in enumerate(call.args):
+                record.arg[at] = ffi.cast("void *", base + 4 * (self.plan.slots[name].offset + shift.get(name, 0)))
+            for at, letter in enumerate(call.direction.sizes):
+                record.size[at] = call.sizes[letter]
             if call.kind == "bwd":
-                record.size[len(call.direction.sizes)] = call.add
-            for i, value in enumerate(call.attrs):
-                record.attr[i] = value
+                record.size[len(call.direction.sizes)] = call.adding(fresh if first else ())
+            for at, value in enumerate(call.attrs):
+                record.attr[at] = value
         return records
 
     def run(self, program: Program, guard: bool = False) -> None:

@@ -7,7 +7,7 @@ overwrites, later ones add; parameters always add, because a window of batches i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -69,6 +69,12 @@ class Call:
     def named(self, roles: tuple[str, ...]) -> tuple[str, ...]:
         """Tensor names of the given roles."""
         return tuple(n for n, a in zip(self.args, self.direction.args, strict=True) if a.name in roles)
+
+    def adding(self, fresh: Collection[str]) -> int:
+        """`add` without the bits of those that are overwritten now."""
+        first = len(self.direction.reads)
+        overwritten = sum(1 << i for i in range(len(self.direction.writes)) if self.args[first + i] in fresh)
+        return self.add & ~overwritten
 
     def reads(self) -> tuple[str, ...]:
         return self.args[: len(self.direction.reads)]

@@ -116,6 +116,7 @@ def exclusive(method: Callable[P, R]) -> Callable[P, R]:
 @dataclass(frozen=True)
 class Window:
     """The calls of one optimizer step over batches of one shape: `clear`, then `main` for each batch, `norm`, `update`, `prepare`.
+    A first `main` that overwrites gradients instead of adding to them needs no `clear`.
 
     `forward` is the part of `main` that gives losses; `gradients` names the tensor that holds a parameter's gradient after `norm`.
     """
@@ -201,9 +202,11 @@ class Trainer:
         self.gradients = window.gradients
         self.machine = Machine(window.graph, window.calls, pool=pool)
         parts, stride = rows // self.part, dict.fromkeys(BATCHED, self.part * time)
-        self._clear, self._prepare, self._norm = map(self.machine.program, (window.clear, window.prepare, window.norm))
-        self._forward, self._main = (
-            self.machine.program(calls, times=parts, stride=stride) for calls in (window.forward, window.main)
+        self._prepare, self._norm = map(self.machine.program, (window.prepare, window.norm))
+        self._forward = self.machine.program(window.forward, times=parts, stride=stride)
+        grads = {t.name for t in window.graph.tensors.values() if t.kind == "grad"}
+        self._first, self._more = (
+            self.machine.program(window.main, times=parts, stride=stride, fresh=fresh) for fresh in (grads, ())
         )
         self._update = self.machine.program([*window.update, *window.prepare])
         for name, table in zip(("rope.cos", "rope.sin"), rotary_tables(config), strict=True):
@@ -269,10 +272,9 @@ class Trainer:
                 "window: no batch has a valid target, so there is no loss; check the packing and the loss mask"
             )
         self.machine.view("loss_scale")[0] = 1.0 / valid
-        self.machine.run(self._clear, self.guard)
         total = 0.0
-        for batch in window:
-            for row in self._run(batch, self._main).astype(np.float64).sum(1):
+        for i, batch in enumerate(window):
+            for row in self._run(batch, self._more if i else self._first).astype(np.float64).sum(1):
                 total += float(row)
         self.machine.view("norm.total")[0] = 0.0
         self.machine.run(self._norm, self.guard)
@@ -303,7 +305,7 @@ class Trainer:
         self.step(window, lr)
         spent: dict[str, float] = {}
         for program in self._step_programs():
-            times = len(window) if program is self._main else 1
+            times = len(window) if program is self._first else 1
             for name, seconds in self.machine.profile(program).items():
                 spent[name] = spent.get(name, 0.0) + seconds * times
         return spent
@@ -313,7 +315,7 @@ class Trainer:
         return [group for program in self._step_programs() for group in self.machine.groups(program)]
 
     def _step_programs(self) -> tuple[Program, ...]:
-        return self._clear, self._main, self._norm, self._update
+        return self._first, self._norm, self._update
 
 
 class Stream:
