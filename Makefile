@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine with Python 3.11+ and a C compiler.
 #   make rung     the main job: train, prove, log and promote a rung (RUNG=spec12/r17)
 #   make test     all tests
-# and  make ui (MLflow on what was logged), make lint, make bench, make clean.
+# and  make ui (MLflow on what was logged), make lint, make sanitize (kernel tests under sanitizers), make bench, make clean.
 # Every target is quick the second time: .venv/.installed is the stamp of the installation.
 
 RUNG ?= spec12/r17
@@ -11,13 +11,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: rung test ui lint bench clean install engine cairo
+.PHONY: rung test ui lint sanitize bench clean install engine cairo
 
 rung: install
 	$(BIN)/python -m cktrack rung run $(RUNG) --promote
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+sanitize: install
+	$(BIN)/python -m pytest -m slow -rs tests/test_sanitizer.py
 
 ui: install
 	$(BIN)/python -m cktrack ui

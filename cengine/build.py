@@ -3,6 +3,7 @@
     python -m cengine.build            build in place if anything changed
     python -m cengine.build --force    build in place anyway
 
+`CKTRACK_CFLAGS` is given to the compiler and the linker behind all else, for builds that are not for speed: sanitizers, tests.
 setuptools calls `builder` when a wheel or an editable install is made. Each file of `c/ops/` is compiled once per
 instruction set, with the macros of `c/simd.h`; which one runs is decided when the library is loaded.
 This file is one of the two that know cffi; the other is `loader.py`. It must import without NumPy's compiled parts being
@@ -11,7 +12,9 @@ needed by C and without the extension itself.
 
 from __future__ import annotations
 
+import os
 import platform
+import shlex
 import sys
 from pathlib import Path
 
@@ -122,6 +125,7 @@ def builder() -> FFI:
     cdef = cdef.replace("CK_MAX_ARGS", str(MAX_ARGS)).replace("CK_MAX_SIZES", str(MAX_SIZES))
     ffi.cdef(cdef.replace("CK_MAX_ATTRS", str(MAX_ATTRS)))
     sources = [*sorted((HERE / "c").glob("*.c")), *units]
+    flags = shlex.split(os.environ.get("CKTRACK_CFLAGS", ""))
     ffi.set_source(
         "cengine._engine",
         '#include "ck.h"\n',
@@ -136,8 +140,9 @@ def builder() -> FFI:
             "-Wall",
             "-Wno-unused-function",
             "-Wno-unknown-pragmas",
+            *flags,
         ],
-        extra_link_args=["-pthread"],
+        extra_link_args=["-pthread", *flags],
         libraries=[] if platform.system() == "Windows" else ["m"],
         depends=[str(p) for p in (HERE / "c").rglob("*.[ch]")],
     )

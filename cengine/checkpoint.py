@@ -179,6 +179,13 @@ def envelope(precision: str = "fp32") -> dict[str, str]:
     return {"instruction_set": loader.current(), "precision": precision, "engine": loader.fingerprint()}
 
 
+def trained_in(state: Mapping) -> str:
+    """Where a checkpoint was trained, as a person reads it: `avx512 fp32`, behind those from which it crossed over."""
+    parts = [*(c["from"] for c in state.get("crossed", [])), state.get("envelope", {})]
+    names = [f"{e.get('instruction_set', 'unknown')} {e.get('precision', 'fp32')}" for e in parts]
+    return ", then ".join(names)
+
+
 def _json(value: object) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
 
@@ -392,5 +399,5 @@ def check_envelope(state: Mapping, allow_other: bool = False, precision: str = "
     if differ and not allow_other:
         what = "; ".join(f"{k}: checkpoint {a!r}, here {b!r}" for k, (a, b) in differ.items())
         raise CheckpointError(
-            f"resume: the result would not be the same bits ({what}); pass allow_other_envelope to continue anyway"
+            f"resume: the result would not be the same bits ({what}); --across goes on from it anyway"
         )

@@ -99,6 +99,7 @@ class Decoder:
     """Weights and `slots` caches of ctx tokens in one arena. `share` says whether common beginnings of texts are fed once.
 
     precision: fp32, or int8: the weights of products as bytes with a scale for each output, everything else in float32.
+    guard checks every kernel call (None asks CKTRACK_GUARD).
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Decoder:
         pool: Pool | None = None,
         share: bool = True,
         precision: str = "fp32",
+        guard: bool | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"decoder: slots={slots}; expected at least 1")
@@ -120,7 +122,7 @@ class Decoder:
         head = next(at for at, call in enumerate(calls) if call.name == "said.x")
         self._parts = {"body": calls[:head], "head": calls[head:], "whole": calls, "copy": copying(self.graph, config)}
         self.machine = Machine(
-            self.graph, [*self.graph.prepare, *self._parts["copy"], *calls], threads, pool, order=abreast
+            self.graph, [*self.graph.prepare, *self._parts["copy"], *calls], threads, pool, order=abreast, guard=guard
         )
         self._programs: dict[tuple[str, int], Program] = {}
         self._texts = np.full((slots, config.ctx), -1, np.int32)  # the text of each slot; -1 behind what it will hold
@@ -185,7 +187,7 @@ class Decoder:
         while waiting or rows:
             self._take_over(rows)
             self._enter(waiting, rows)
-            alone = sampling.temperature == 0.0 and all(row.says for row in rows.values())
+            alone = sampling.temperature == 0.0 and all(row.says for row in rows.values()) and not self.machine.guard
             for slot, tokens in self._say(rows, max_new, eos) if alone else self._feed(rows, sampling):
                 row = rows[slot]
                 row.text += tokens[:-1]

@@ -1,16 +1,18 @@
 """Run call records over an arena: the bridge between a plan and the C executor.
 
-A `Machine` owns one arena and one thread pool, gives NumPy views of tensors by name and runs lists of calls. With `guard=True`
-it runs call by call and checks the guard words of every tensor the call may touch, so that a kernel that writes outside
-its tensors is named. It knows neither models nor optimizers.
+A `Machine` owns one arena and one thread pool, gives NumPy views of tensors by name and runs lists of calls. Guarded, it runs call
+by call and checks the guard words of every tensor the call may touch, so that a kernel that writes outside its tensors is named;
+results have the same bits. It knows neither models nor optimizers.
 """
 
 from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from itertools import islice, product
 from typing import Any
 
@@ -68,7 +70,7 @@ class Machine:
     """One arena with the tensors of a graph, and the pool that computes in it.
 
     `calls` fixes the lifetimes of transient tensors: what is not alive between two of them must not be read by the caller. `order` says
-    what runs as one group.
+    what runs as one group. `guard` checks every run; None asks CKTRACK_GUARD.
     Whoever feeds tensors, runs and reads results holds `lock` meanwhile: there is one arena.
     """
 
@@ -79,9 +81,10 @@ class Machine:
         threads: int | None = None,
         pool: Pool | None = None,
         order: Order = schedule,
+        guard: bool | None = None,
     ) -> None:
         loader.kernels(graph.precision)  # refused before anything is placed
-        self.graph, self.order = graph, order
+        self.graph, self.order, self.guard = graph, order, loader.guarded(guard)
         self.plan: Plan = place(graph, calls, order)
         verify(self.plan, calls, order)
         self.pool = pool or Pool(threads)
@@ -117,7 +120,7 @@ class Machine:
         return Program(
             used * times,
             self._records(self.order(used), shifts, fresh),
-            lambda: self._records(apart, shifts, fresh),
+            cache(lambda: self._records(apart, shifts, fresh)),
         )
 
     def _records(
@@ -142,8 +145,8 @@ class Machine:
         return records
 
     def run(self, program: Program, guard: bool = False) -> None:
-        """Run every record in order."""
-        if guard:
+        """Run every record in order; `guard` checks this run even if the machine does not check all."""
+        if guard or self.guard:
             self._run_guarded(program)
         else:
             self.pool.run(program.records, len(program), precision=self.graph.precision)
@@ -182,6 +185,22 @@ class Machine:
             found.append((name, "behind", self.words[end : slot.end]))
         return found
 
+    @contextmanager
+    def _shielded(self, names: Sequence[str]) -> Iterator[None]:
+        """Under a sanitizer, nothing but these tensors may be touched. Vector kernels may read a guard behind a tensor."""
+        if not lib.ck_sanitized():
+            yield
+            return
+        room, base = 0 if loader.current() == "portable" else 4 * GUARD, ffi.cast("char *", self.arena)
+        lib.ck_forbid(self.arena, self.plan.bytes)
+        for slot in (self.plan.slots[n] for n in names):
+            size = slot.tensor.items * (8 if slot.tensor.dtype == "d" else 4)
+            lib.ck_allow(base + 4 * slot.offset, size + room)
+        try:
+            yield
+        finally:
+            lib.ck_allow(self.arena, self.plan.bytes)
+
     def _run_guarded(self, program: Program) -> None:
         """Each call with guard words around every tensor it names; a changed word is an error that names call and tensor."""
         at, records = 0, program.plain()
@@ -192,7 +211,8 @@ class Machine:
                 words[:] = GUARD_WORD
             inputs = [n for n, a in zip(call.args, call.direction.reads, strict=False) if not a.changed]
             before = {n: self.view(n).tobytes() for n in inputs if n not in call.writes()}
-            self.pool.run(records + at, count, precision=self.graph.precision)
+            with self._shielded(call.args):
+                self.pool.run(records + at, count, precision=self.graph.precision)
             at += count
             for name, side, words in guards:
                 if (words != GUARD_WORD).any():

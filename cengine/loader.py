@@ -1,6 +1,7 @@
 """Load the compiled engine and choose its instruction set. The one file besides `build.py` that touches cffi.
 
-`CKTRACK_ISA` (portable, avx2, avx512) overrides the choice; `CKTRACK_THREADS` sets the number of threads.
+`CKTRACK_ISA` (portable, avx2, avx512) overrides the choice; `CKTRACK_THREADS` sets the number of threads; `CKTRACK_GUARD=1` has every
+kernel call checked for writes outside its tensors.
 """
 
 from __future__ import annotations
@@ -89,6 +90,14 @@ def thread_count(threads: int | None = None) -> int:
     if not 0 <= asked <= 256:
         raise ValueError(f"{named}; expected 1 to 256, or 0 for all CPUs")
     return asked or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else asked or os.cpu_count() or 1
+
+
+def guarded(asked: bool | None = None) -> bool:
+    """Whether every kernel call is checked: as asked, or else as CKTRACK_GUARD says. Raises ValueError for what is neither yes nor no."""
+    given = os.environ.get("CKTRACK_GUARD", "").strip()
+    if asked is None and given not in ("", "0", "1"):
+        raise ValueError(f"CKTRACK_GUARD: got {given!r}; expected 1 to check every kernel call, or 0")
+    return given == "1" if asked is None else asked
 
 
 def _check_current() -> None:

@@ -175,6 +175,7 @@ class Trainer:
 
     A batch goes through in parts of `part` rows, by default as few as keep the threads busy.
     precision bf16 rounds the operands of matrix products to bf16; sums, weights, gradients and moments stay fp32.
+    guard checks every kernel call for writes outside its tensors, at the same bits; None asks CKTRACK_GUARD.
     """
 
     def __init__(
@@ -187,6 +188,7 @@ class Trainer:
         pool: Pool | None = None,
         precision: str = "fp32",
         part: int | None = None,
+        guard: bool | None = None,
     ) -> None:
         if rows < 1 or not 1 <= time <= config.ctx:
             raise ValueError(
@@ -200,7 +202,7 @@ class Trainer:
             raise ValueError(f"trainer: got parts of {self.part} rows; expected a divisor of the batch's {rows}")
         window = window_of(config, self.part, time, precision, rows)
         self.gradients = window.gradients
-        self.machine = Machine(window.graph, window.calls, pool=pool)
+        self.machine = Machine(window.graph, window.calls, pool=pool, guard=guard)
         parts, stride = rows // self.part, dict.fromkeys(BATCHED, self.part * time)
         self._prepare, self._norm = map(self.machine.program, (window.prepare, window.norm))
         self._forward = self.machine.program(window.forward, times=parts, stride=stride)
@@ -211,7 +213,6 @@ class Trainer:
         self._update = self.machine.program([*window.update, *window.prepare])
         for name, table in zip(("rope.cos", "rope.sin"), rotary_tables(config), strict=True):
             self.machine.view(name)[:] = table
-        self.guard = False
         self.updates = 0  # optimizer steps taken so far, over all stages: Adam's bias correction counts these
 
     # -- state ---------------------------------------------------------------------------------------------------------
@@ -234,14 +235,17 @@ class Trainer:
         for name, view in self.moments().items():
             view[:] = 0.0 if moments is None else moments[name]
         self.updates = updates
-        self.machine.run(self._prepare, self.guard)
+        self.machine.run(self._prepare)
 
     # -- computing -----------------------------------------------------------------------------------------------------
 
     def _check(self, batch: Batch) -> None:
         for name in ("ids", "targets", "pos"):
-            if (shape := getattr(batch, name).shape) != (self.rows, self.time):
-                raise ValueError(f"batch: {name} has shape {shape}; expected {(self.rows, self.time)}")
+            array = getattr(batch, name)
+            if array.shape != (self.rows, self.time) or array.dtype.kind not in "iu":
+                raise ValueError(
+                    f"batch: {name} has shape {array.shape} of {array.dtype}; expected {(self.rows, self.time)} of whole numbers"
+                )
         if batch.ids.min() < 0 or max(batch.ids.max(), batch.targets.max()) >= self.config.vocab:
             raise ValueError(
                 f"batch: token ids must lie in 0..{self.config.vocab - 1}; got {batch.ids.min()}..{max(batch.ids.max(), batch.targets.max())}"
@@ -255,7 +259,7 @@ class Trainer:
         self._check(batch)
         for name in ("ids", "targets", "pos"):
             self.machine.view(name)[:] = getattr(batch, name)
-        self.machine.run(program, self.guard)
+        self.machine.run(program)
         return self.machine.view("loss")
 
     @exclusive
@@ -277,7 +281,7 @@ class Trainer:
             for row in self._run(batch, self._more if i else self._first).astype(np.float64).sum(1):
                 total += float(row)
         self.machine.view("norm.total")[0] = 0.0
-        self.machine.run(self._norm, self.guard)
+        self.machine.run(self._norm)
         return total / valid, valid
 
     @exclusive
@@ -292,7 +296,7 @@ class Trainer:
         o, t = self.optimizer, self.updates + 1
         corrections = 1.0 / (1.0 - o.beta1**t), 1.0 / (1.0 - o.beta2**t)
         self.machine.view("hyper")[:] = (lr, o.beta1, o.beta2, o.eps, o.weight_decay, *corrections, o.max_norm)
-        self.machine.run(self._update, self.guard)
+        self.machine.run(self._update)
         self.updates = t
         return Step(t, loss, norm, lr, len(window) * self.rows * self.time, valid)
 

@@ -37,6 +37,7 @@ def prompts(count: int = 12) -> list[list[int]]:
     return [[int(i) for i in rng.integers(0, 83, 1 + 13 * n % 70)] for n in range(count)]
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("precision", DECODING)
 def test_a_token_at_a_time_gives_the_bits_of_a_full_forward(isa, weights, precision):
     decoder = Decoder(CONFIG, weights, slots=3, precision=precision)

@@ -12,6 +12,7 @@ from cengine.ir import Call, Graph
 from cengine.op import Op
 from cengine.ops import OPS
 
+pytestmark = pytest.mark.kernel
 DIFFERENTIABLE = [op for op in OPS.values() if op.backward]
 ROUNDED = [op for op in DIFFERENTIABLE if any("Q" in d.sizes for d in op.directions.values())]
 REFERENCED = [op for op in OPS.values() if op.reference]

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from variant import built, python
 
 from cengine import loader, oracle, parity, reference
 from cengine.model import Config, initial
 from cengine.train import Trainer
 
-ROOT = Path(__file__).resolve().parent.parent
 RUNG = Config(vocab=512)  # the shape of the ladder's rungs: 3 layers, d 192, ff 384, heads 8/4, ctx 512
 TINY = Config(vocab=61, layers=2, d_model=32, d_ff=40, heads=4, kv_heads=2, head_dim=8, ctx=48)
 
@@ -134,30 +129,14 @@ MUTANTS = {
 
 @pytest.fixture(scope="module")
 def mutant_engine(tmp_path_factory):
-    """All mutants in one broken build would hide each other: one build each, portable kernels left out to save time."""
+    """All mutants in one broken build would hide each other: one build each."""
     if "avx2" not in loader.available():
         pytest.skip("the mutations are written against the vector kernels")
 
-    def build(file: str, old: str, new: str) -> Path:
-        tree = tmp_path_factory.mktemp("mutant")
-        shutil.copytree(
-            ROOT / "cengine",
-            tree / "cengine",
-            ignore=shutil.ignore_patterns("*.so", "*.o", "_engine.c", "generated", "__pycache__"),
-        )
-        path = tree / "cengine" / "c" / "ops" / file
-        text = path.read_text()
-        assert text.count(old) == 1, f"{file}: the text to mutate is gone; update MUTANTS"
-        path.write_text(text.replace(old, new))
-        environment = {**os.environ, "PYTHONPATH": str(tree), "CFLAGS": "-O1"}
-        subprocess.run(
-            [sys.executable, "-m", "cengine.build"], cwd=tree, env=environment, check=True, capture_output=True
-        )
-        return tree
-
-    return build
+    return lambda *change: built(tmp_path_factory.mktemp("mutant"), "-O1", change)
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("ctx", [1, 2, 3, 5, 16])
 def test_a_short_context_is_no_fault(ctx, isa):
     parity.require(
@@ -179,13 +158,7 @@ def test_a_broken_kernel_is_caught(name, mutant_engine):
         "import json; from cengine import parity; from cengine.model import Config;"
         "r = parity.run(Config(vocab=97, layers=1, ctx=512), torch=False); print(json.dumps(r)); parity.require(r)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree)},
-        capture_output=True,
-        text=True,
-    )
+    done = python(tree, "-c", code)
     assert done.returncode != 0 and "ParityError: parity failed, so nothing is trained" in done.stderr
     report = json.loads(done.stdout.splitlines()[0])
     assert report["passed"] is False and any(c["status"] == "fail" and c["worst"] for c in report["checks"])

@@ -51,8 +51,8 @@ def trained(
     return trainer, stream, log
 
 
-def fresh(threads: int = 2, rows: int = 2) -> Trainer:
-    trainer = Trainer(SMALL, rows, 61, Optimizer(), threads, precision=PRECISION[0])
+def fresh(threads: int = 2, rows: int = 2, guard: bool = False) -> Trainer:
+    trainer = Trainer(SMALL, rows, 61, Optimizer(), threads, precision=PRECISION[0], guard=guard)
     trainer.load(initial(SMALL, 5))
     return trainer
 
@@ -89,10 +89,9 @@ def test_twenty_steps_equal_a_stop_and_a_resume(cut, tmp_path):
     assert [*start, *rest] == log
 
 
+@pytest.mark.kernel
 def test_the_loss_falls_and_guards_hold(isa):
-    trainer = fresh()
-    trainer.guard = True
-    _, _, log = trained(trainer=trainer)
+    _, _, log = trained(trainer=fresh(guard=True))
     assert log[-1].loss < log[0].loss - 0.05
 
 
@@ -176,6 +175,12 @@ def test_bad_batches_are_refused():
         trainer.accumulate([Batch(good.ids + 97, good.targets, good.pos)])
     with pytest.raises(ValueError, match="pos must restart"):
         trainer.accumulate([Batch(good.ids, good.targets, good.pos + 1)])
+    with pytest.raises(ValueError, match=r"token ids must lie in 0\.\.96"):
+        trainer.accumulate([Batch(good.ids, np.where(good.targets == 3, 97, good.targets), good.pos)])
+    with pytest.raises(ValueError, match=r"ids has shape \(2, 61\) of float64; expected .* of whole numbers"):
+        trainer.accumulate([Batch(np.where(good.ids == 3, np.nan, good.ids), good.targets, good.pos)])
+    with pytest.raises(ValueError, match=r"token ids must lie in"):
+        trainer.accumulate([Batch(good.ids.astype(np.int64) + 2**32, good.targets, good.pos)])
     with pytest.raises(ValueError, match=r"expected \(2, 61\)"):
         trainer.accumulate([Batch(good.ids[:1], good.targets[:1], good.pos[:1])])
 

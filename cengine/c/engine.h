@@ -42,4 +42,8 @@ void ck_say(ck_pool *pool, int kernels, const ck_call *calls, int64_t n, ck_text
 void *ck_arena_new(int64_t bytes); /* zeroed, 64-byte aligned, large pages if the system gives them; NULL if it cannot */
 void ck_arena_free(void *arena, int64_t bytes);
 
+int ck_sanitized(void); /* 1 if this build stops at a touch of forbidden memory */
+void ck_forbid(const void *from, int64_t bytes);
+void ck_allow(const void *from, int64_t bytes);
+
 void ck_random_bits(uint64_t key, uint64_t stream, uint64_t first, int64_t n, uint32_t *out);

@@ -1,6 +1,16 @@
 /* One vector type per instruction set, so that a kernel is written once. VW floats to a vector; a mask selects the first n lanes.
    Horizontal sums use one fixed tree. The portable build has no vectors: its kernels are the naive twins (CK_NAIVE). */
 
+/* Sanitizers do not see masked accesses: this touches each lane of one in a way that they see. */
+#ifdef CK_SANITIZED
+CK_INLINE void v_touch(const float *p, int lanes) {
+    for (; lanes; p++, lanes >>= 1)
+        if (lanes & 1) (void)*(const volatile float *)p;
+}
+#else
+#define v_touch(p, lanes) ((void)0)
+#endif
+
 #if defined(CK_AVX512)
 #include <immintrin.h>
 #define VW 16
@@ -11,9 +21,9 @@ typedef __mmask16 vm;
 CK_INLINE vm v_first(int64_t n) { return n >= 16 ? (vm)0xffff : n <= 0 ? (vm)0 : (vm)((1u << n) - 1); }
 CK_INLINE vm v_span(int64_t from, int64_t to) { return v_first(to) & (vm)~v_first(from); } /* lanes from..to-1 */
 CK_INLINE vf v_load(const float *p) { return _mm512_loadu_ps(p); }
-CK_INLINE vf v_loadm(const float *p, vm m) { return _mm512_maskz_loadu_ps(m, p); }
+CK_INLINE vf v_loadm(const float *p, vm m) { return v_touch(p, m), _mm512_maskz_loadu_ps(m, p); }
 CK_INLINE void v_store(float *p, vf x) { _mm512_storeu_ps(p, x); }
-CK_INLINE void v_storem(float *p, vm m, vf x) { _mm512_mask_storeu_ps(p, m, x); }
+CK_INLINE void v_storem(float *p, vm m, vf x) { v_touch(p, m), _mm512_mask_storeu_ps(p, m, x); }
 CK_INLINE vf v_set(float x) { return _mm512_set1_ps(x); }
 CK_INLINE vf v_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 CK_INLINE vf v_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
@@ -66,11 +76,12 @@ CK_INLINE vm v_first(int64_t n) {
     const int lanes = n > 8 ? 8 : n < 0 ? 0 : (int)n;
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
+CK_INLINE int v_lanes(vm m) { return _mm256_movemask_ps(_mm256_castsi256_ps(m)); }
 CK_INLINE vm v_span(int64_t from, int64_t to) { return _mm256_andnot_si256(v_first(from), v_first(to)); }
 CK_INLINE vf v_load(const float *p) { return _mm256_loadu_ps(p); }
-CK_INLINE vf v_loadm(const float *p, vm m) { return _mm256_maskload_ps(p, m); }
+CK_INLINE vf v_loadm(const float *p, vm m) { return v_touch(p, v_lanes(m)), _mm256_maskload_ps(p, m); }
 CK_INLINE void v_store(float *p, vf x) { _mm256_storeu_ps(p, x); }
-CK_INLINE void v_storem(float *p, vm m, vf x) { _mm256_maskstore_ps(p, m, x); }
+CK_INLINE void v_storem(float *p, vm m, vf x) { v_touch(p, v_lanes(m)), _mm256_maskstore_ps(p, m, x); }
 CK_INLINE vf v_set(float x) { return _mm256_set1_ps(x); }
 CK_INLINE vf v_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 CK_INLINE vf v_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
