@@ -260,12 +260,19 @@ def history(store: Store, name: str) -> tuple[State, str | None]:
 
 
 def promote(
-    store: Store, name: str, version: str, reason: str = "", dry_run: bool = False, new_contract: bool = False
+    store: Store,
+    name: str,
+    version: str,
+    reason: str = "",
+    dry_run: bool = False,
+    new_contract: bool = False,
+    across: bool = False,
 ) -> Event:
     """Judge a version and, unless it is a dry run, record the verdict and move the aliases if it won.
 
     The contract is the ladder's. A version that was probed under another one, or a champion that was crowned under another one, needs
-    `new_contract`. Asking for who is champion already changes nothing: the event that crowned it is returned.
+    `new_contract`; one that was trained in another envelope than the champion needs `across`. Asking for who is champion already changes
+    nothing: the event that crowned it is returned.
     """
     history(store, name)
     with promoter(store, name):
@@ -289,7 +296,11 @@ def promote(
             parity=prove.parity_of(challenger.checkpoint.config, challenger.precision),
         )
         contest = Contest(ours, matrix_of(name, holder, proven.contract) if holder else None)
-        request = Request(getpass.getuser(), state.version, reason, challenger.evidence.identity.contract, new_contract)
+        envelopes = tuple(checkpoint.trained_in(c.checkpoint.state) for c in (challenger, holder) if c)
+        request = Request(
+            getpass.getuser(), state.version, reason, challenger.evidence.identity.contract, new_contract, across
+        )
+        request = replace(request, trained_in=envelopes)
         event = decide(request, contest, state, load(selected.rung.gates), datetime.now(UTC))
         if not dry_run:
             after = apply(state, event)

@@ -65,7 +65,7 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
     selected = ladder.select(label)
     begun = "MLFLOW_RUN_ID" in os.environ  # a run that is there already would stay empty
     name = identity(selected, options)
-    earlier = None if force or begun else find_equal(store, selected, name)
+    earlier = None if force or begun or options.across else find_equal(store, selected, name)
     if earlier:
         console.print(
             f"{label}: run {earlier.run_id} has the same data, settings, seed and engine, so it would give the same bits; "

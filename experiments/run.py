@@ -12,12 +12,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cengine import checkpoint, loader, parity
 from cengine.decode import Decoder
 from cengine.engine import Pool
+from cengine.inventory import plan_of
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Stream, Trainer
 from experiments import coders, dataset, material, plugin, source, split, surfaces, token_audit, tokenizer
@@ -47,12 +48,17 @@ class Options:
     unfinished: Path | None = None  # where interrupted training is kept, to go on from; None keeps nothing
     torch: bool = True
     precision: str | None = None
+    across: bool = (
+        False  # go on from what a run with these settings kept on another instruction set or in another precision
+    )
+    guard: bool | None = None  # every kernel call checked for writes outside its tensors; None asks CKTRACK_GUARD
 
     def __post_init__(self) -> None:
         if not 0 < self.scale <= 100:
             raise ValueError(
                 f"budget scale: got {self.scale}; expected a number above 0 and at most 100 (1 is the rung's own budget)"
             )
+        loader.guarded(self.guard)
         reason = self.precision and loader.why_not(self.precision)
         if reason:
             raise ValueError(reason)
@@ -116,7 +122,14 @@ def identity(selected: Selected, options: Options, corpus_sha256: str | None = N
     """Hash of all that decides a run's result: two runs with one identity give the same bits. The rows are drawn unless their hash is given."""
     rows = corpus_sha256 or material.corpus_sha256(*material.rows(selected)[1:])
     built = loader.fingerprint(), loader.current()
-    return digest([in_force(selected, options).resolved(), options.scale, *built, source.digest(), rows])
+    across = ["across"] * options.across  # its bits depend on where it crossed over
+    return digest([in_force(selected, options).resolved(), options.scale, *built, source.digest(), rows, *across])
+
+
+def settings_of(selected: Selected, options: Options, corpus_sha256: str) -> str:
+    """Hash of what a user chose, whatever computes it: runs with equal settings may be gone on from across envelopes."""
+    chosen = in_force(selected, replace(options, precision="fp32")).resolved()
+    return digest([chosen, options.scale, corpus_sha256])
 
 
 def configuration(selected: Selected, scale: float) -> dict:
@@ -164,11 +177,10 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     recorder.say("parity: passed" + (" (cached)" if report["cached"] else ""))
 
     pool = Pool(options.threads)
-    trainer = Trainer(
-        config, rung.rows, ctx, Optimizer(**rung.optimizer.model_dump()), pool=pool, precision=rung.precision
-    )
+    settings, guard = Optimizer(**rung.optimizer.model_dump()), options.guard
+    trainer = Trainer(config, rung.rows, ctx, settings, pool=pool, precision=rung.precision, guard=guard)
     trainer.load(initial(config, seed, spec.model.init, spec.model.init_std))
-    write_json(folder / "plan.json", trainer.machine.plan.summary())
+    write_json(folder / "plan.json", plan_of(config, rung.rows, ctx, rung.precision, trainer.part))
     recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))
     hashes = {
         "contract": drawn.contract_sha256,
@@ -179,15 +191,23 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
         "evaluator": scoring_digest(),
         "identity": name,
     }
-    with Unfinished(options.unfinished, name, trainer, recorder) as unfinished:
+    settings_sha256 = settings_of(selected, options, drawn.corpus_sha256)
+    with Unfinished(
+        options.unfinished, name, trainer, recorder, settings=settings_sha256, across=options.across
+    ) as unfinished:
         measures, cursors = train_stages(rung, trainer, packed, packed_dev, options.scale, seed, recorder, unfinished)
-        place = save(folder, trainer, coder, seed, hashes, measures, cursors)
+        place = save(folder, trainer, coder, seed, hashes, measures, cursors, unfinished.crossed)
+        envelope = checkpoint.envelope(rung.precision)
+        recorder.params(
+            {"engine.trained_in": checkpoint.trained_in({"envelope": envelope, "crossed": unfinished.crossed})}
+        )
         unfinished.done()
     for stage, cursor in cursors.items():
         stream = Stream(packed[stage].windows, seed, stage, cursor["epoch"], cursor["index"])
         recorder.params(_realised(stage, stages[stage], trained(packed[stage], stream).tolist(), recorder))
     hashes["weights"] = checkpoint.weights_digest(trainer.weights())
-    outputs = probe(contract, coder, Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool), recorder)
+    decoder = Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool, guard=guard)
+    outputs = probe(contract, coder, decoder, recorder)
     baselines = baseline.evaluate([split.cut(t) for t in training], contract["cases"])
     outcome = Outcome(folder, place, contract, outputs, baselines, proof, report, hashes, measures)
     _write_outcome(outcome)
@@ -215,7 +235,7 @@ def _tokenize(
     every = [*training, *(r.text for r in dev), *(f"{c['prompt']} {c['expected']}" for c in contract["cases"])]
     facts = tokenizer.roundtrip(coder, list(dict.fromkeys(every)))
     (folder / "tokenizer").mkdir()
-    for name, data in coder.files(spec.model.ctx).items():
+    for name, data in coder.files(selected.spec.model.ctx).items():
         (folder / "tokenizer" / name).write_bytes(data)
     write_json(folder / "tokenizer" / "roundtrip.json", facts)
     tags = surfaces.load(spec.surface).vocabulary(spec.families).tags
@@ -245,6 +265,7 @@ def _params(
         "rung.label": selected.label, "rung.axis": rung.axis, "rung.baseline": rung.baseline or "none", "rung.gates": rung.gates,
         "seed.init_and_order": seed, "seed.data": 42, "budget.scale": options.scale, "engine.threads": trainer.machine.pool.threads,
         "engine.instruction_set": loader.current(), "engine.precision": trainer.precision, "engine.arena_bytes": trainer.machine.plan.bytes,
+        "engine.guard": trainer.machine.guard,
         "model.parameters": config.parameter_count(), "model.init": selected.spec.model.init, "model.init_std": selected.spec.model.init_std,
         "tokenizer.kind": selected.tokenizer.kind, "tokenizer.reserved": selected.tokenizer.reserved,
         "tokenizer.size": coder.size, "data.surface": selected.spec.surface,
@@ -289,6 +310,7 @@ def save(
     hashes: dict[str, str],
     measures: dict[str, float],
     cursors: Mapping[str, Mapping[str, int]],
+    crossed: Sequence[Mapping] = (),
 ) -> Path:
     """The finished checkpoint with its tokenizer: what is registered, served, promoted and continued."""
     state = {
@@ -296,6 +318,7 @@ def save(
         "stages": cursors,  # where each stage's data stream stands: the order of an epoch follows from seed, stage and epoch
         "random": {"generator": "Philox4x32-10", "seed": seed},
         "tokens": measures["processed_tokens"],
+        "crossed": list(crossed),  # steps at which training went on from another envelope
         "hashes": hashes,
     }
     files, config = coder.files(trainer.config.ctx), trainer.config

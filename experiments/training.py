@@ -43,12 +43,23 @@ class Unfinished:
     """Checkpoints of one run while it trains, in a folder under the run's identity. The newest is kept, until the run is done.
 
     Without a folder, or while another process trains the same, nothing is kept. A context manager: it holds the folder's lock.
+    Runs with the same `settings` on another instruction set or in another precision are told of, and only gone on from if `across` says
+    so; `crossed` is where that happened: [{step, from: envelope}].
     """
 
     def __init__(
-        self, folder: Path | None, identity: str, trainer: Trainer, recorder: Recorder, every: float = EVERY
+        self,
+        folder: Path | None,
+        identity: str,
+        trainer: Trainer,
+        recorder: Recorder,
+        every: float = EVERY,
+        settings: str = "",
+        across: bool = False,
     ) -> None:
         self.folder, self.trainer, self.recorder, self.every = folder and folder / identity, trainer, recorder, every
+        self.settings, self.across = settings, across
+        self.crossed: list[dict] = []
         self.last, self.lock = time.monotonic(), -1
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +85,7 @@ class Unfinished:
     def _kept(self) -> list[Path]:
         """Newest first."""
         places = self.folder.glob("step-*") if self.folder else ()
-        return sorted(places, key=lambda p: int(p.name.partition("-")[2]), reverse=True)
+        return sorted(places, key=_step, reverse=True)
 
     def restore(self) -> Progress:
         """Load the newest checkpoint that is whole, if there is one; otherwise training begins."""
@@ -85,16 +96,36 @@ class Unfinished:
             except checkpoint.CheckpointError as error:
                 self.recorder.say(f"what an interrupted run left cannot be used: {error}")
                 continue
-            self.trainer.load(loaded.weights, loaded.moments, loaded.state["step"])
-            progress = Progress(**loaded.state["progress"])
-            progress.history = [(at, values) for at, values in json.loads(loaded.files["history.json"])]
-            self.recorder.say(
-                f"an earlier run was interrupted; going on at step {self.trainer.updates} with its weights"
-            )
-            for at, values in progress.history:
-                self.recorder.metrics(values, at)
+            return self._go_on(loaded)
+        return self._from_elsewhere() or Progress()
+
+    def _go_on(self, loaded: checkpoint.Checkpoint) -> Progress:
+        self.trainer.load(loaded.weights, loaded.moments, loaded.state["step"])
+        self.crossed = loaded.state.get("crossed", [])
+        progress = Progress(**loaded.state["progress"])
+        progress.history = [(at, values) for at, values in json.loads(loaded.files["history.json"])]
+        self.recorder.say(f"an earlier run was interrupted; going on at step {self.trainer.updates} with its weights")
+        for at, values in progress.history:
+            self.recorder.metrics(values, at)
+        return progress
+
+    def _from_elsewhere(self) -> Progress | None:
+        """What a run with these settings kept where other bits come out: refused with a sentence, or gone on from if that was asked."""
+        folders = self.folder.parent.glob("*/step-*") if self.folder and self.settings else ()
+        for place in sorted(folders, key=_step, reverse=True):
+            try:
+                state = json.loads((place / "state.json").read_bytes())
+                if state.get("settings") != self.settings:
+                    continue
+                checkpoint.check_envelope(state, self.across, self.trainer.precision)
+                loaded = checkpoint.load(place)
+            except (OSError, ValueError) as error:
+                self.recorder.say(f"an interrupted run with these settings is kept at {place.name}: {error}")
+                continue
+            progress = self._go_on(loaded)
+            self.crossed = [*self.crossed, {"step": self.trainer.updates, "from": loaded.state["envelope"]}]
             return progress
-        return Progress()
+        return None
 
     def keep(self, progress: Progress, now: bool = False) -> None:
         """Write a checkpoint if it is time (or `now`), and remove the one before."""
@@ -102,6 +133,8 @@ class Unfinished:
             return
         state = {
             "step": self.trainer.updates,
+            "settings": self.settings,
+            "crossed": self.crossed,
             "progress": {k: v for k, v in asdict(progress).items() if k != "history"},
         }
         files = {"history.json": json.dumps(progress.history).encode()}
@@ -125,6 +158,11 @@ class Unfinished:
         """The run has its own checkpoint: nothing is left to go on from."""
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _step(place: Path) -> int:
+    """Of a folder `step-N`."""
+    return int(place.name.partition("-")[2])
 
 
 def steps_of(budget: Budget, rung: Rung, window: int, scale: float) -> int:

@@ -52,7 +52,8 @@ class Request:
     """Somebody asks to promote. `judged_against` is the champion's version that they read before they evaluated.
 
     `probed_under` is the contract that the challenger's own run was probed under (null: the one it is judged by), `new_contract`
-    that a change of contract is meant.
+    that a change of contract is meant. `trained_in` says in which envelope (instruction set, precision) the challenger was trained, and
+    behind it the champion, if there is one; `across` that a comparison of different ones is meant.
     """
 
     actor: str
@@ -60,6 +61,8 @@ class Request:
     reason: str = ""
     probed_under: str | None = None
     new_contract: bool = False
+    across: bool = False
+    trained_in: tuple[str, ...] = ()
 
 
 def decide(request: Request, evidence: Contest, champion_state: State, policy: Policy, now: datetime) -> Event:
@@ -72,7 +75,7 @@ def decide(request: Request, evidence: Contest, champion_state: State, policy: P
     attempt = attempt_number(subject, champion_state)
     policy_used = policy.for_attempt(attempt)
     first = champion_judged(evidence, champion_state), contract_kept(request, evidence, champion_state)
-    verdicts = (*first, *judge(evidence, policy_used))
+    verdicts = (*first, envelope_kept(request), *judge(evidence, policy_used))
     return Event(
         **next_link(champion_state),
         kind=Kind.PROMOTED if wins(verdicts) else Kind.REFUSED, at=stamp(now), actor=request.actor,
@@ -208,6 +211,23 @@ def contract_kept(request: Request, contest: Contest, state: State) -> Verdict:
         why = f"judged by contract {short(judged)}, but {listed(other)}"
         verdict = broken(f"{why}; if it was changed on purpose, ask with --new-contract")
     return verdict.model_copy(update={"gate": "contract_kept", "rule": rule})
+
+
+def envelope_kept(request: Request) -> Verdict:
+    """Whether both were trained where the same bits come out: a gain of another arithmetic must not pass as one of the rung."""
+    rule = "Challenger and champion were trained on one instruction set, in one precision; a comparison across must be asked for."
+    ours, *others = request.trained_in or ("",)
+    if not others:
+        verdict = not_applicable("there is no champion yet" if ours else "nobody said where they were trained")
+    elif ours == others[0]:
+        verdict = passed(f"both were trained in {ours}")
+    elif request.across:
+        verdict = passed(f"trained in {ours}, the champion in {others[0]}; asked for across")
+    else:
+        verdict = broken(
+            f"trained in {ours}, the champion in {others[0]}; if they are to be compared, ask with --across"
+        )
+    return verdict.model_copy(update={"gate": "envelope_kept", "rule": rule})
 
 
 def named(identity: Identity | None) -> str:

@@ -120,7 +120,7 @@ def test_the_run_page_holds_what_a_reader_needs(world):
     assert len(found.inputs.dataset_inputs) == 3
     paths = {
         a.path
-        for folder in ("", "config", "evidence", "probes", "tokenizer", "pictures")
+        for folder in ("", "config", "evidence", "probes", "tokenizer", "pictures", "engine")
         for a in client.list_artifacts(world.first.run_id, folder)
     }
     assert {
@@ -131,7 +131,8 @@ def test_the_run_page_holds_what_a_reader_needs(world):
         "tokenizer/tokenizer.json",
         "config/config.json",
         "pictures/index.html",
-        "engine",
+        "engine/plan.json",
+        "engine/plan.svg",
     } <= paths
     assert any(p.endswith(".svg") for p in paths) and any(p.endswith(".png") for p in paths)
 
@@ -237,6 +238,20 @@ def test_a_contract_that_was_changed_on_purpose_must_be_asked_for(world, monkeyp
     kept = next(v for v in event.verdicts if v.gate == "contract_kept")
     assert kept.status == "PASS" and "asked for as a new contract" in kept.why
     assert not {"completeness", "same_cases", "no_leak"} & set(blocking(event))
+
+
+def test_a_champion_of_another_envelope_is_only_compared_with_if_asked(world, monkeypatch):
+    real = checkpoint.trained_in
+    holder = Path(world.first.folder) / "checkpoint"
+    weights = checkpoint.load(holder).state["weights_sha256"]
+    monkeypatch.setattr(checkpoint, "trained_in", lambda s: "avx2 bf16" if s["weights_sha256"] == weights else real(s))
+    event = promotions.promote(world.store, "spec12", world.starved.version, dry_run=True)
+    assert (
+        "the champion in avx2 bf16; if they are to be compared, ask with --across"
+        in blocking(event)["envelope_kept"].why
+    )
+    event = promotions.promote(world.store, "spec12", world.starved.version, dry_run=True, across=True)
+    assert "envelope_kept" not in blocking(event)
 
 
 def test_rows_that_are_not_the_ladders_are_refused(world, monkeypatch):

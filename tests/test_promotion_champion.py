@@ -78,6 +78,21 @@ def test_a_change_of_contract_must_be_asked_for(journal):
         assert asked.kind == "promoted" and "asked for as a new contract" in verdict.why and other[:12] in verdict.why
 
 
+def test_a_comparison_across_envelopes_must_be_asked_for(journal):
+    state = fold(journal[:1])
+    for champion, across, status in (
+        ("avx512 fp32", False, "PASS"),
+        ("avx2 fp32", False, "ERROR"),
+        ("avx2 fp32", True, "PASS"),
+    ):
+        event = judge(state, "3", trained_in=("avx512 fp32", champion), across=across)
+        verdict = next(v for v in event.verdicts if v.gate == "envelope_kept")
+        assert verdict.status == status and (event.kind == "promoted") == (status == "PASS")
+        assert champion in verdict.why and ("--across" in verdict.why) == (status == "ERROR")
+    alone = judge(State(), "1", trained_in=("avx512 fp32",))
+    assert next(v for v in alone.verdicts if v.gate == "envelope_kept").applies is False and alone.kind == "promoted"
+
+
 def test_the_last_event_about_a_version_is_found(journal):
     state = fold(journal)
     assert [judged(state, v) for v in ("1", "2", "3", "9")] == [journal[3], journal[1], journal[2], None]
@@ -248,7 +263,7 @@ def test_an_event_tells_its_sentence(journal):
     told = [event.sentence for event in journal]
     assert told[0] == (
         "2026-11-20T12:00:00+00:00 ann: spec version 1 became champion over no champion before it: "
-        "8 gates of stage_b passed, 5 did not apply (weekly)"
+        "8 gates of stage_b passed, 6 did not apply (weekly)"
     )
     assert "was refused against version 1: blocked by thresholds FAIL" in told[1]
     assert told[3].endswith("spec version 1 became champion again, rolled back from version 3 (v3 is slow)")

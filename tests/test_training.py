@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import pytest
 
-from cengine import checkpoint, random
+from cengine import checkpoint, loader
 from cengine.model import Config, initial
 from cengine.parity import sample_batch
 from cengine.train import Trainer
@@ -41,15 +36,16 @@ def packed(seed: int) -> Packed:
     return Packed(sample_batch(CONFIG, 24, 512, seed), tuple((i,) for i in range(24)), 24, 24 * 512, 24 * 512, 9000)
 
 
-def run_stages(folder, listener, every=0.0):
+def run_stages(folder, listener, every=0.0, identity="identity", **options):
     """Both stages of a real rung at a small shape; returns (weights' hash, totals, cursors)."""
     selected = ladder.select("spec12/r17")
     trainer = Trainer(CONFIG, selected.rung.rows, 512, threads=2)
     trainer.load(initial(CONFIG, 1))
     stages = {s: packed(i) for i, s in enumerate(selected.rung.stages())}
-    with Unfinished(folder, "identity", trainer, listener, every) as unfinished:
+    with Unfinished(folder, identity, trainer, listener, every, **options) as unfinished:
         totals, cursors = train_stages(selected.rung, trainer, stages, packed(9), 0.05, 3, listener, unfinished)
         unfinished.done()
+        listener.crossed = unfinished.crossed
     return checkpoint.weights_digest(trainer.weights()), totals, cursors
 
 
@@ -94,26 +90,44 @@ def test_two_processes_with_one_identity_do_not_share_what_is_kept(tmp_path, who
         assert any("another process" in line for line in listener.said) and not list(tmp_path.rglob("step-*"))
 
 
-class Slow(Listener):
-    def progress(self, stage, done, total, values):
-        time.sleep(0.05)
+@pytest.fixture
+def elsewhere(tmp_path):
+    """What was interrupted on the best instruction set, found by one who computes with another."""
+    if len(loader.available()) < 2:
+        pytest.skip("this CPU has one instruction set")
+    with pytest.raises(KeyboardInterrupt):
+        run_stages(tmp_path, Listener(("midtrain", 2)), identity="there", settings="same")
+    yield loader.choose(loader.available()[-2])
+    loader.choose()
 
 
-def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path, whole):
-    """kill -9, again and again, wherever it is: in a step, in a write, between two."""
-    killed = 0
-    for delay in 0.3 * random.uniform(5, random.stream_of("kill"), 4):
-        seen = set(tmp_path.rglob("step-*"))
-        process = subprocess.Popen([sys.executable, __file__, str(tmp_path)])
-        while process.poll() is None and set(tmp_path.rglob("step-*")) <= seen:
-            time.sleep(0.005)
-        time.sleep(float(delay))
-        if process.poll() is None:
-            process.kill()
-            killed += 1
-        process.wait()
-    assert killed and run_stages(tmp_path, Listener())[0] == whole[0]
+def test_what_another_instruction_set_kept_is_told_and_left_alone(tmp_path, elsewhere, whole):
+    listener = Listener()
+    weights, _, _ = run_stages(tmp_path, listener, identity="here", settings="same")
+    (told,) = [line for line in listener.said if "an interrupted run with these settings" in line]
+    assert "instruction_set: checkpoint" in told and f"here {elsewhere!r}" in told and "--across" in told
+    assert not any("going on at" in line for line in listener.said) and listener.crossed == []
+    assert weights == run_stages(None, Listener())[0] != whole[0]
+    assert list((tmp_path / "there").glob("step-*")), "what is kept there is still there"
 
 
-if __name__ == "__main__":
-    run_stages(Path(sys.argv[1]), Slow())
+def test_with_across_it_is_gone_on_from_and_the_checkpoint_says_so(tmp_path, elsewhere, whole):
+    listener = Listener(("midtrain", 4))
+    with pytest.raises(KeyboardInterrupt):
+        run_stages(tmp_path, listener, identity="here", settings="same", across=True)
+    assert any("going on at" in line for line in listener.said)
+    (kept,) = (tmp_path / "here").glob("step-*")
+    state, best = checkpoint.load(kept).state, loader.available()[-1]
+    (crossed,) = state["crossed"]
+    assert crossed["from"]["instruction_set"] == best and state["envelope"]["instruction_set"] == elsewhere
+    assert checkpoint.trained_in(state) == f"{best} fp32, then {elsewhere} fp32"
+    listener = Listener()
+    weights, totals, _ = run_stages(tmp_path, listener, identity="here", settings="same")
+    assert listener.crossed == [crossed] and totals["optimizer_steps"] == whole[1]["optimizer_steps"]
+    assert weights != whole[0]
+
+
+def test_other_settings_are_never_gone_on_from(tmp_path, elsewhere):
+    listener = Listener()
+    run_stages(tmp_path, listener, identity="here", settings="others", across=True)
+    assert not any("interrupted" in line for line in listener.said) and listener.crossed == []
