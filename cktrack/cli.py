@@ -89,6 +89,16 @@ def rung_run(
             help="operands of matrix products in training: fp32, bf16 (needs AMX), or rung for the rung's own"
         ),
     ] = "rung",
+    guard: Annotated[
+        bool,
+        typer.Option("--guard", help="check every kernel call for writes outside its tensors: slower, the same bits"),
+    ] = False,
+    across: Annotated[
+        bool,
+        typer.Option(
+            "--across", help="go on from what was interrupted on another instruction set or in another precision"
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="train even if an equal run is there")] = False,
     torch: Annotated[
         bool, typer.Option("--torch/--no-torch", help="torch as second parity oracle, where installed")
@@ -114,6 +124,8 @@ def rung_run(
         home.cache() / "unfinished",
         torch,
         None if precision == "rung" else precision,
+        across,
+        guard or None,
     )
     store = open_store()
     result = run_rung(store, rung, options, console, force)
@@ -191,6 +203,42 @@ def parity(
 
 
 @app.command()
+def bits(
+    rung: Annotated[str, typer.Argument(help="SPEC/RUNG whose model and rows are trained")] = "spec12/r17",
+    steps: Annotated[
+        int, typer.Option(help="optimizer steps of a training", callback=_within(2, 10**6, "2 or more"))
+    ] = 24,
+    kills: Annotated[
+        int, typer.Option(help="how often a training is killed in all", callback=_within(0, 10**6, "0 or more"))
+    ] = 8,
+    seed: Annotated[
+        int, typer.Option(help="seed of the moments of killing", callback=_within(0, 2**64 - 1, "0 to 2^64 - 1"))
+    ] = 1,
+    precision: Annotated[str, typer.Option(help="operands of matrix products: fp32, or bf16 (needs AMX)")] = "fp32",
+    json_: Json = False,
+) -> None:
+    """Prove that threads, cuts of a batch, repetition and kill -9 change no bit: sha256 of every way. Exits 1 if one differs."""
+    from cengine import loader
+    from cktrack import bits as proof
+    from cktrack import show
+
+    loader.kernels(precision)
+    told = proof.prove(
+        proof.task_of(rung, steps),
+        proof.ways(precision),
+        kills,
+        seed,
+        lambda line: console.print(line, highlight=False),
+    )
+    if json_:
+        _emit(told)
+    else:
+        show.bits(told)
+    if not told["equal"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def promote(
     name: Name,
     version: Annotated[str, typer.Argument(help="version that asks to become champion")],
@@ -199,23 +247,36 @@ def promote(
     new_contract: Annotated[
         bool, typer.Option("--new-contract", help="the contract was changed on purpose; recorded in the event")
     ] = False,
+    across: Annotated[
+        bool,
+        typer.Option(
+            "--across", help="compare with a champion of another instruction set or precision; recorded in the event"
+        ),
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Judge a version against its gates and the champion; set the alias or refuse with reasons. Exits 3 if refused."""
     from cktrack.store import open_store
 
-    _promote(open_store(), name, version, reason, dry_run, json_, new_contract)
+    _promote(open_store(), name, version, reason, dry_run, json_, new_contract, across)
 
 
 def _promote(
-    store: Any, name: str, version: str, reason: str, dry_run: bool, json_: bool, new_contract: bool = False
+    store: Any,
+    name: str,
+    version: str,
+    reason: str,
+    dry_run: bool,
+    json_: bool,
+    new_contract: bool = False,
+    across: bool = False,
 ) -> None:
     from cktrack import show
     from cktrack.promote import history
     from cktrack.promote import promote as judge
 
     champion = history(store, name)[0].version
-    event = judge(store, name, version, reason, dry_run, new_contract)
+    event = judge(store, name, version, reason, dry_run, new_contract, across)
     if champion == version:
         console.print(f"{name} version {version} holds the champion alias already; nothing was judged", highlight=False)
     if json_:
@@ -283,20 +344,35 @@ def plan(
             callback=_within(0, 2**16, "0 for the rung's own, or 1 to 65536 windows"),
         ),
     ] = 0,
+    precision: Annotated[str, typer.Option(help="operands of matrix products: fp32 or bf16")] = "fp32",
+    threads: Threads = 0,
+    svg: Annotated[str, typer.Option(help="draw the arena into this file")] = "",
     json_: Json = False,
 ) -> None:
-    """The memory plan of a rung's training step: bytes by kind."""
-    from cengine.train import Trainer
-    from cktrack import show
+    """The memory plan of a rung's training step: where every tensor lies and when, as a table, as JSON, and drawn. Nothing is allocated.
+
+    More threads take more rows of a batch at once, and more memory.
+    """
+    from cengine import loader
+    from cengine.inventory import plan_of
+    from cengine.train import part_of
+    from cktrack import arena, show
     from experiments import ladder
     from experiments.run import model_of
 
-    config, count = model_of(rung), rows or ladder.select(rung).rung.rows
-    summary = Trainer(config, count, config.ctx, threads=1).machine.plan.summary()
+    count = rows or ladder.select(rung).rung.rows
+    config = model_of(rung)
+    part = part_of(count, config.ctx, loader.thread_count(threads or None))
+    made = plan_of(config, count, config.ctx, precision, part)
+    if svg:
+        place = Path(svg).absolute()
+        if not place.parent.is_dir():
+            raise ValueError(f"--svg: got {svg!r}; expected a file in a folder that exists")
+        place.write_text(arena.svg(made, f"Memory of a training step: {rung}"))
     if json_:
-        _emit(summary)
+        _emit(made)
     else:
-        show.plan(summary, f"arena of {rung}, {count} x {config.ctx} tokens")
+        show.plan(made, rung)
 
 
 @app.command()

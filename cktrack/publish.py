@@ -16,7 +16,7 @@ import mlflow
 from mlflow.entities import LoggedModelOutput, Metric
 
 from cengine import checkpoint
-from cktrack import board, judge, sheet
+from cktrack import arena, board, judge, sheet
 from cktrack.serving import MAX_NEW
 from cktrack.store import COMPLETE, Store, set_tags
 from experiments import compiler, ladder
@@ -32,7 +32,7 @@ PUBLISHED = "published.json"
 ARTIFACTS = {
     "evidence": ("evidence.json", "contract.json", "splits.json", "parity.json"),
     "probes": ("scoreboard.json", "outputs.jsonl", "baselines.json", "hashes.json"),
-    "engine": ("plan.json",),
+    "engine": ("plan.json", "plan.svg"),
 }
 
 
@@ -52,6 +52,8 @@ def publish(store: Store, run_id: str, label: str, outcome: Outcome) -> dict:
 
     (outcome.folder / "evidence.json").write_text(evidence.sealed())
     (outcome.folder / "scoreboard.json").write_text(json.dumps(board.rows(rates), indent=1) + "\n")
+    plan = json.loads((outcome.folder / "plan.json").read_text())
+    (outcome.folder / "plan.svg").write_text(arena.svg(plan, f"Memory of a training step: {label}"))
     for folder, files in ARTIFACTS.items():
         for file in files:
             store.client.log_artifact(run_id, str(outcome.folder / file), folder)

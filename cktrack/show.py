@@ -8,7 +8,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from cktrack import table
+from cktrack import arena, table
 from promotion import Event
 from promotion.report import rows
 
@@ -91,11 +91,44 @@ def parity(report: Mapping[str, Any], title: str) -> None:
     Console().print(table)
 
 
-def plan(summary: Mapping[str, int], title: str) -> None:
-    table = Table("region", "MB", title=title, box=None, pad_edge=False)
-    for kind, size in summary.items():
-        table.add_row(kind.replace("_", " "), f"{size / 1e6:.1f}")
-    Console().print(table)
+def plan(made: Mapping[str, Any], title: str) -> None:
+    """Bytes by role, the biggest tensors, and what the plan comes to."""
+    out, roles = Console(), Table("tensors", box=None, pad_edge=False)
+    roles.add_column("bytes", justify="right")
+    for role, size in arena.totals(made).items():
+        roles.add_row(role, arena.megabytes(size))
+    most = Table("biggest", "shape", box=None, pad_edge=False)
+    most.add_column("bytes", justify="right")
+    most.add_column("alive")
+    for slot in arena.biggest(made):
+        life = "always" if slot["first"] is None else f"groups {slot['first']} to {slot['last']}"
+        most.add_row(slot["name"], "x".join(map(str, slot["shape"])), arena.megabytes(slot["bytes"]), life)
+    out.print(f"memory of a training step of {title}: {arena.headline(made)}", highlight=False, soft_wrap=True)
+    out.print(roles)
+    out.print(most)
+    for name, words in arena.figures(made).items():
+        out.print(f"{name}: {words}", highlight=False, soft_wrap=True)
+
+
+def bits(told: Mapping[str, Any]) -> None:
+    """The beginning of every hash, way by way, and whether they agree."""
+    out, rows = Console(), Table(box=None, pad_edge=False)
+    for heading in ("way", "weights", "optimizer", "metrics", "seconds", ""):
+        rows.add_column(heading, no_wrap=True)
+    for line in told["ways"]:
+        cells = [line[k][:8] for k in ("weights", "optimizer", "metrics")]
+        rows.add_row(
+            line["way"], *cells, f"{line['seconds']:.1f}", "equal" if line["equal"] else "[red]DIFFERENT[/red]"
+        )
+    out.print(rows)
+    kills = told["kills"]
+    moments = ", ".join(f"{count} {word}" for word, count in sorted(kills["moments"].items()))
+    out.print(
+        f"{told['rung']}, {told['steps']} steps; killed {kills['done']} times in {kills['trainings']} trainings"
+        + (f": {moments}" if moments else ""),
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def bench(result: Mapping[str, Any]) -> None:

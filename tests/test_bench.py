@@ -342,3 +342,27 @@ def test_a_logged_result_is_a_run_with_params_metrics_and_the_document(home, emp
     document = store.client.download_artifacts(run.info.run_id, "bench.json", str(home))
     with open(document) as file:  # noqa: PTH123
         assert json.load(file) == json.loads(json.dumps(result))
+
+
+def test_a_named_shape_is_taken_and_sizes_replace_its_own():
+    from cktrack.bench import SHAPES, shape_of
+
+    sizes = dict.fromkeys(vars(Shape()))
+    assert shape_of("small", sizes) == Shape() and shape_of("gpt2", {**sizes, "layers": 2}).vocab == 50304
+    assert shape_of("deep", {**sizes, "ctx": 64}).ctx == 64
+    for shape in SHAPES.values():
+        shape.config()
+    assert 120e6 < SHAPES["gpt2"].config().parameter_count() < 128e6
+    with pytest.raises(ValueError, match="--shape: got 'big'; expected one of small, deep, gpt2"):
+        shape_of("big", sizes)
+
+
+def test_what_does_not_fit_in_memory_is_refused_before_it_begins(monkeypatch):
+    monkeypatch.setattr(machine, "free_memory", lambda: 2 * 10**6)
+    monkeypatch.setattr(machine, "facts", lambda *_: pytest.fail("measured"))
+    with pytest.raises(
+        ValueError, match=r"3 contestants would need about \d+\.\d GB at once, 0\.0 GB are free; ask for fewer"
+    ):
+        train.measure(Shape(), 1, 1, "eager", "4")
+    monkeypatch.setattr(machine, "free_memory", lambda: None)
+    train.fits(Shape(), 4, 2, ["eager"])

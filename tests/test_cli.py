@@ -8,6 +8,7 @@ import pytest
 
 from cengine import loader, parity
 from cktrack import cli
+from experiments import ladder, run
 
 
 @pytest.fixture
@@ -73,6 +74,43 @@ def test_no_thread_count_in_the_environment_is_all_cpus(monkeypatch, value):
     everything = loader.thread_count()
     monkeypatch.setenv("CKTRACK_THREADS", value)
     assert loader.thread_count() == everything >= 1
+
+
+@pytest.mark.parametrize(("words", "env", "asked"), [(["--guard"], "0", True), ([], "1", None)])
+def test_a_guarded_run_is_one_that_asks_for_it(call, home, monkeypatch, words, env, asked):
+    """The option reaches the trainer; what it then does is tested in test_plan.py."""
+
+    def trainer(*_, guard, **__):
+        raise ValueError(f"the trainer was told {guard}, which means {loader.guarded(guard)}")
+
+    monkeypatch.setenv("CKTRACK_GUARD", env)
+    monkeypatch.setattr(run, "Trainer", trainer)
+    monkeypatch.setattr(parity, "cached", lambda *a, **k: {"cached": True})
+    monkeypatch.setattr(parity, "require", lambda report: None)
+    with pytest.raises(ValueError, match=f"was told {asked}, which means {bool(asked) or env == '1'}"):
+        run.execute(ladder.select("spec12/r17"), home / "run", Mute(), options_of(call, monkeypatch, words))
+
+
+def options_of(call, monkeypatch, words) -> run.Options:
+    """What `cktrack rung run` makes of its options."""
+    seen = []
+
+    def stop(store, label, options, *_):
+        seen.append(options)
+        raise ValueError("seen")
+
+    monkeypatch.setattr("cktrack.rung.run_rung", stop)
+    monkeypatch.setattr("cktrack.store.open_store", lambda: None)
+    with pytest.raises(ValueError, match="seen"):
+        cli.rung_run("spec12/r17", guard=bool(words))
+    return seen[0]
+
+
+class Mute:
+    """A recorder that nobody listens to."""
+
+    def __getattr__(self, name):
+        return lambda *_: None
 
 
 def test_parity_measures_with_the_threads_that_were_asked_for(call, monkeypatch):

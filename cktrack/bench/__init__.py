@@ -10,8 +10,8 @@ from __future__ import annotations
 import inspect
 import json
 import pkgutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,6 +41,20 @@ class Shape:
         from cengine.model import Config
 
         return Config(**asdict(self))
+
+
+SHAPES = {  # frozen: figures are only compared under one name
+    "small": Shape(),
+    "deep": Shape(layers=16, d_model=128, d_ff=512, heads=8, kv_heads=4, head_dim=16),
+    "gpt2": Shape(layers=12, d_model=768, d_ff=2048, heads=12, kv_heads=12, head_dim=64, ctx=1024, vocab=50304),
+}
+
+
+def shape_of(name: str, sizes: Mapping[str, int | None]) -> Shape:
+    """The named shape, with the sizes that were given in place of its own."""
+    if name not in SHAPES:
+        raise ValueError(f"--shape: got {name!r}; expected one of {', '.join(SHAPES)}")
+    return replace(SHAPES[name], **{k: v for k, v in sizes.items() if v is not None})
 
 
 def counts(name: str, text: str, words: str) -> list[int]:
@@ -78,7 +92,7 @@ def _command(measure: Measure, threads: Any, as_json: Any) -> Callable[..., None
     """The command of a bench: its own options, the model's shape, and what every bench takes. The options are its signature."""
 
     def run(**given: Any) -> None:
-        shape = Shape(**{f.name: given.pop(f.name) for f in fields(Shape)})
+        shape = shape_of(given.pop("shape"), {f.name: given.pop(f.name) for f in fields(Shape)})
         said, log, out = given.pop("json_"), given.pop("log"), given.pop("out")
         at_least_one("pairs", given["rounds"], " round (--rounds and --pairs are one option; 5 or more to quote)")
         if out and not Path(out).absolute().parent.is_dir():
@@ -99,8 +113,9 @@ def _command(measure: Measure, threads: Any, as_json: Any) -> Callable[..., None
     rounds = Annotated[int, typer.Option("--rounds", "--pairs", help="measured rounds; every contestant runs in each")]
     log = Annotated[bool, typer.Option("--log", help="log the result as an MLflow run in the experiment bench")]
     out = Annotated[str, typer.Option(help="write the result to this file, as docs/bench.json was")]
-    shared: list[tuple[str, Any, Any]] = [("rounds", rounds, 7)]
-    shared += [(f.name, int, f.default) for f in fields(Shape)]
+    named = Annotated[str, typer.Option(help=f"the model: {', '.join(SHAPES)}; sizes that are given replace its own")]
+    shared: list[tuple[str, Any, Any]] = [("rounds", rounds, 7), ("shape", named, "small")]
+    shared += [(f.name, int | None, None) for f in fields(Shape)]
     shared += [("threads", threads, 0), ("log", log, False), ("out", out, ""), ("json_", as_json, False)]
     every = own + [inspect.Parameter(n, kind, default=d, annotation=a) for n, a, d in shared]
     run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]

@@ -33,6 +33,7 @@ def measure(
     from cengine import loader
 
     config, count = shape.config(), loader.thread_count(threads or None)
+    fits(shape, max(batches), count, names)
     facts, peaks = machine.facts(count, bool(names)), machine.peaks(count, bool(names))
     contests, flop = [], config.flops_per_token(config.ctx / 2)
     for rows in batches:
@@ -58,6 +59,24 @@ def measure(
         "contests": contests,
     }
     return {**result, **_pair(contests[0], against, facts["versions"]["torch"])}
+
+
+def fits(shape: Shape, rows: int, threads: int, names: list[str]) -> None:
+    """Refuse what this machine has no memory for: all contestants of a batch live at once. Torch's part is a guess from ours: weights,
+    gradients and moments, and every tensor of the step in a place of its own."""
+    from cengine.inventory import plan_of
+    from cengine.train import part_of
+
+    free, config = machine.free_memory(), shape.config()
+    part = part_of(rows, config.ctx, threads)
+    ours_ = sum(plan_of(config, rows, config.ctx, p, part)["bytes"]["arena"] for p in ("fp32", "bf16"))
+    theirs_ = 16 * config.parameter_count() + plan_of(config, rows, config.ctx)["bytes"]["shared_if_apart"]
+    needed = ours_ + len(names) * theirs_
+    if free is not None and needed > free:
+        raise ValueError(
+            f"bench: {len(names) + 2} contestants would need about {needed / 1e9:.1f} GB at once, {free / 1e9:.1f} GB are free; "
+            "ask for fewer (--against eager,compile or none), a smaller --batch or --shape"
+        )
 
 
 def opponents(against: str) -> list[str]:
