@@ -1,12 +1,15 @@
 """Contests: opponents take turns in one process, and what is said of them is computed here, from seconds alone.
 
-After the warm-up, every round lets each contestant do one unit of work, beginning with another one each time. Quoted are medians, the
+After the warm-up, every round lets each contestant do units of work for a quarter of a second, at least one, beginning with another contestant
+each time; quoted is the time of one unit. Short units are preceded by one that is not timed: work goes on for hours, and the
+first unit after another contestant's finds foreign data in the caches and its threads asleep. Quoted are medians, the
 best, the spread of the middle half, and ratios as the median of the ratios within rounds: a busy moment hits a round, not a side.
 A contestant that cannot run keeps its line, with null figures and the reason. This file knows no model.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WARMUP, REST = 2, 0.01  # units before the first round; seconds in which threads that still spin go to sleep
+TURN = 0.25  # seconds that a turn lasts at least
 Unit = Callable[[], object]
 
 
@@ -46,10 +50,12 @@ def contest(
     warmup: int = WARMUP,
     clock: Callable[[], float] = time.perf_counter,
     rest: float = REST,
+    turn_seconds: float = TURN,
 ) -> list[Outcome]:
     """Let all take turns. The first contestant is ours: its errors are raised. Others that fail are listed with the reason."""
     outcomes = [Outcome(c.name, c.precision) for c in contestants]
     units: dict[int, Unit] = {}
+    times: dict[int, int] = {}  # units of a turn
 
     def attempt(number: int, do: Callable[[], Any]) -> Any:
         try:
@@ -60,18 +66,26 @@ def contest(
             outcomes[number].why, outcomes[number].seconds = reason(error), []
             units.pop(number, None)
 
-    def timed(number: int) -> None:
-        time.sleep(rest)
+    def warm(number: int) -> None:
         before = clock()
         units[number]()
-        outcomes[number].seconds.append(clock() - before)
+        times[number] = math.ceil(turn_seconds / max(clock() - before, 1e-6)) if turn_seconds else 1
+
+    def timed(number: int) -> None:
+        time.sleep(rest)
+        if times.get(number, 1) > 1:
+            units[number]()
+        before = clock()
+        for _ in range(times.get(number, 1)):
+            units[number]()
+        outcomes[number].seconds.append((clock() - before) / times.get(number, 1))
 
     for number, contestant in enumerate(contestants):
         if unit := attempt(number, contestant.make):
             units[number] = unit
     for _ in range(warmup):
         for number in list(units):
-            attempt(number, units[number])
+            attempt(number, lambda number=number: warm(number))  # type: ignore[misc]
     for turn in range(rounds):
         for number in (n % len(contestants) for n in range(turn, turn + len(contestants))):
             if number in units:
