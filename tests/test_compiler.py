@@ -97,24 +97,27 @@ def test_forms_look_different() -> None:
 
 @st.composite
 def graphs(draw: st.DrawFn) -> tuple[Scene, dict[str, object]]:
-    """A decision tree with any edges, cycles and unreached outcomes included."""
+    """A tree or a flow with any edges, cycles and parts that nothing leads to included."""
+    family = draw(st.sampled_from(("decision_tree", "flow_graph")))
     words = st.text("etaoin shrdlu", min_size=1, max_size=30).map(lambda text: " ".join(text.split()) or "word")
     nodes = [f"n{i}" for i in range(draw(st.integers(1, 6)))]
-    outcomes = [f"o{i}" for i in range(draw(st.integers(0, 4)))]
+    outcomes = [f"o{i}" for i in range(draw(st.integers(0, 4)) if family == "decision_tree" else 1)]
     pairs = st.tuples(st.sampled_from(nodes), st.sampled_from(nodes + outcomes)).filter(lambda pair: pair[0] != pair[1])
-    edges = draw(st.lists(pairs, unique=True, max_size=8)) if len(nodes + outcomes) > 1 else []
+    edges = draw(st.lists(pairs, unique=True, min_size=1, max_size=10)) if len(nodes + outcomes) > 1 else []
+    panels = {name: {"title": draw(words), "body": draw(words)} for name in outcomes}
     content = {
         "header": {"headline": draw(words)},
-        "entry": {"label": draw(words)},
         "nodes": {name: {"title": draw(words), "detail": draw(st.lists(words, max_size=2))} for name in nodes},
-        "outcomes": {name: {"title": draw(words), "body": draw(words)} for name in outcomes},
         "edges": {f"{a}_{b}": draw(words)[:12] for a, b in edges},
+        **({"entry": {"label": draw(words)}, "outcomes": panels} if family == "decision_tree" else panels),
     }
-    parts = [Component("header_band", ref="header"), Component("entry_badge", ref="entry")]
+    parts = [Component("header_band", ref="header")]
+    parts += [Component("entry_badge", ref="entry")] if "entry" in content else []
     parts += [Component("decision_node", id=name, ref=f"nodes.{name}") for name in nodes]
-    parts += [Component("outcome_panel", id=name, ref=f"outcomes.{name}") for name in outcomes]
+    within = "outcomes." if family == "decision_tree" else ""
+    parts += [Component("outcome_panel", id=name, ref=f"{within}{name}") for name in outcomes]
     parts += [Component("decision_edge", source=a, target=b, ref=f"edges.{a}_{b}") for a, b in edges]
-    return Scene("decision_tree", draw(st.sampled_from(STYLES)), "any_graph", components=tuple(parts)), content
+    return Scene(family, draw(st.sampled_from(STYLES)), "any_graph", components=tuple(parts)), content
 
 
 @given(graphs())

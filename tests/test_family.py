@@ -45,14 +45,15 @@ def test_case(one: case.Case) -> None:
     assert shape is not None and not faults
     if one.surface == "gold":
         assert one.topic and one.components and not one.form
-        assert 25 <= len(gold.format(one.scene(Style())).split()) <= 75
+        assert 25 <= len(gold.format(one.scene(Style())).split()) <= 110
     else:
         assert all(one.carries(counts) for counts in families.load(one.family).forms[one.form].legal())
 
 
 def test_there_are_enough_cases_and_they_differ() -> None:
     gold_cases = case.every(surface="gold")
-    assert Counter(c.family for c in gold_cases) == {"table_matrix": 7, "decision_tree": 6, "memory_map": 7}
+    assert all(number >= 4 for number in Counter(c.family for c in gold_cases).values())
+    assert {c.family for c in case.every()} == set(NAMES)
     topics = {c.topic for c in gold_cases}
     asked = {
         "failure_triage",
@@ -61,7 +62,7 @@ def test_there_are_enough_cases_and_they_differ() -> None:
         "quantization_formats",
         "edge_case_matrix",
     }
-    assert asked <= topics and len(topics) == 20
+    assert asked <= topics and len(topics) == len(gold_cases)
     for family in NAMES:
         shapes = [tuple((c.kind, c.source, c.target) for c in one.components) for one in case.every(family, "gold")]
         assert len(set(shapes)) == len(shapes), f"two cases of {family} have one structure"

@@ -134,8 +134,8 @@ def _resolve(shape: Shape, part: Component, family: Family, found: list[Violatio
 def _step(value: Any, step: str) -> tuple[Any, str]:
     """(what is at that key, "") or (None, a hint about what there is)."""
     if isinstance(value, Shape):
-        fields = type(value).model_fields
-        return (getattr(value, step), "") if step in fields else (None, _hint(step, list(fields)))
+        fields = [*type(value).model_fields, *(value.model_extra or ())]
+        return (getattr(value, step), "") if step in fields else (None, _hint(step, fields))
     if isinstance(value, dict):
         return (value[step], "") if step in value else (None, _hint(step, list(value)))
     if isinstance(value, tuple):

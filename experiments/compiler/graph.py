@@ -6,6 +6,7 @@ boxes, arrows and arrow labels to the page. It knows no family.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,12 +44,9 @@ class Graph:
     roots: tuple[str, ...]
     entry: tuple[str, str] | None = None
 
-    def edges(self) -> tuple[layered.Edge, ...]:
-        return (*([(ENTRY, self.roots[0])] if self.entry else []), *(arrow.ends for arrow in self.arrows))
-
-    def rows(self) -> layered.Rows:
-        rows = layered.arrange(self.ids, tuple(arrow.ends for arrow in self.arrows), self.roots)
-        return ((ENTRY,), *rows) if self.entry else rows
+    def layers(self) -> layered.Layers:
+        made = layered.arrange(self.ids, tuple(arrow.ends for arrow in self.arrows), self.roots)
+        return made.under(ENTRY, self.roots[0]) if self.entry else made
 
 
 @dataclass(slots=True)
@@ -60,47 +58,62 @@ class Room:
     width: float
     lanes: float
     gutter: float
-    most: int
+    most: tuple[float, int]  # px that the fullest row takes besides its cards, and how many cards it has
 
 
 def measure(sheet: Sheet, graph: Graph) -> Room:
     """How wide a canvas a graph needs."""
-    rows = graph.rows()
-    outer = layered.outer_lanes(rows, graph.edges())
-    lanes = (outer + 1) * layered.LANE if outer else 0.0
-    most, gutter = max(len(row) for row in rows), sheet.gap * 0.9
+    layers = graph.layers()
+    outer = layered.outer_lanes(layers.rows, layers.steps)
+    lanes, gutter = (outer + 1) * layered.LANE if outer else 0.0, sheet.gap * 0.9
     rim = 14.0 if sheet.style.frame in ("card", "panel") else 0.0
-    return Room(2 * (sheet.margin + rim + lanes) + most * NARROW + (most - 1) * gutter, lanes, gutter, most)
+    entries = max(Counter(arrow.target for arrow in graph.arrows).values(), default=0)
+    narrow = max(NARROW, layered.least_width(entries))
+    most = max((_fill(layers, row, gutter) for row in layers.rows), key=lambda fill: fill[0] + fill[1] * narrow)
+    return Room(2 * (sheet.margin + rim + lanes) + most[0] + most[1] * narrow, lanes, gutter, most)
+
+
+def _fill(layers: layered.Layers, row: Sequence[str], gutter: float) -> tuple[float, int]:
+    cards = sum(name not in layers.waypoints for name in row)
+    return (len(row) - 1) * gutter + (len(row) - cards) * layered.WAY, cards
 
 
 def draw_graph(
-    page: Page, graph: Graph, room: Room, fill: Callable[[str, float], Flow], frame: Callable[[str], str]
+    page: Page,
+    graph: Graph,
+    room: Room,
+    fill: Callable[[str, float], Flow],
+    frame: Callable[[str], str],
+    widest: float = WIDE,
 ) -> None:
-    """Add the graph at the cursor. `fill(id, width)` makes a card's words, `frame(id)` its border colour."""
-    sheet, rows, edges = page.sheet, graph.rows(), graph.edges()
+    """Add the graph at the cursor. `fill(id, width)` makes a card's words, `frame(id)` its border colour; no card is wider
+    than `widest`.
+    """
+    sheet, layers = page.sheet, graph.layers()
+    rows, points = layers.rows, layers.waypoints
     left, right = page.x0 + room.lanes, page.x1 - room.lanes
-    wide = min(WIDE, (right - left - (room.most - 1) * room.gutter) / room.most)
-    centre = layered.spread(rows, edges, wide, room.gutter, left, right)
-    made = layered.plan(rows, edges, centre, wide, left, right)
+    wide = min(
+        [widest, *((right - left - rest) / n for rest, n in (_fill(layers, row, room.gutter) for row in rows) if n)]
+    )
+    centre = layered.spread(rows, layers.steps, wide, points, room.gutter, left, right)
+    made = layered.plan(rows, layers.steps, centre, wide, left, right, points)
     flows = {name: fill(name, wide - 2 * sheet.pad) for name in graph.ids}
-    labels = {arrow.ends: _label(page, arrow, made) for arrow in graph.arrows if arrow.label}
+    labels = {layers.ways[a.ends][-1]: _label(page, a, layers.ways[a.ends][-1], made) for a in graph.arrows if a.label}
     boxes: dict[str, Box] = {}
-    tops, bottoms = [], []
+    floors, tops = [page.y], []
     for gap, row in enumerate(rows):
         page.y += _gap_height(sheet, made, labels, gap)
         tops.append(page.y)
         if row == (ENTRY,) and graph.entry:
             boxes[ENTRY] = _badge(page, graph.entry, centre[ENTRY])
-        high = boxes[ENTRY].h if row == (ENTRY,) else max(flows[name].height for name in row) + 2 * sheet.pad
-        for name in row:
-            if name in flows:
-                boxes[name] = page.card(
-                    name, flows[name], centre[name] - wide / 2, page.y, wide, high, stroke=frame(name)
-                )
+        cards = [name for name in row if name in flows]
+        high = boxes[ENTRY].h if row == (ENTRY,) else max(flows[name].height for name in cards) + 2 * sheet.pad
+        for name in cards:
+            boxes[name] = page.card(name, flows[name], centre[name] - wide / 2, page.y, wide, high, stroke=frame(name))
         page.y += high
-        bottoms.append(page.y)
+        floors.append(page.y)
     page.y += made.tracks[len(rows)] * layered.TRACK + (layered.STUB if made.tracks[len(rows)] else 0)
-    _add_links(page, made, tops, bottoms, boxes, labels)
+    _add_links(page, layers, made, centre, floors, tops, boxes, labels)
     page.add(*boxes.values(), *labels.values())
 
 
@@ -110,8 +123,19 @@ def _gap_height(sheet: Sheet, made: layered.Plan, labels: Labels, gap: int) -> f
     runs = layered.STUB + (made.tracks[gap] - 1) * layered.TRACK + 8 if made.tracks[gap] else 0.0
     if not arriving:
         return max(runs, 0.0 if gap == 0 else sheet.gap * 0.8)
-    tall = max([labels[r.source, r.target].h + 8 for r in arriving if (r.source, r.target) in labels], default=0.0)
-    return (runs or layered.STUB) + tall + layered.ARROW + (sheet.gap * 0.15 if tall else 0)
+    tall, tiers = _tiers(made, labels, gap)
+    return (runs or layered.STUB) + tall * tiers + layered.ARROW + (sheet.gap * 0.15 if tall else 0)
+
+
+def _tiers(made: layered.Plan, labels: Labels, gap: int) -> tuple[float, int]:
+    """(height of a tier, number of tiers) of the labels above a row."""
+    found = [
+        (labels[s, t].h + 8, r.tier + 1)
+        for r in made.routes
+        for s, t in [(r.source, r.target)]
+        if made.level[t] == gap and (s, t) in labels
+    ]
+    return max((h for h, _ in found), default=0.0), max((n for _, n in found), default=1)
 
 
 def _badge(page: Page, words: tuple[str, str], x: float) -> Box:
@@ -123,10 +147,10 @@ def _badge(page: Page, words: tuple[str, str], x: float) -> Box:
     return box
 
 
-def _label(page: Page, arrow: Arrow, made: layered.Plan) -> Box:
-    """An arrow's words, to be set on its way into the target."""
+def _label(page: Page, arrow: Arrow, last: layered.Edge, made: layered.Plan) -> Box:
+    """An arrow's words, to be set on its last step, on the way into the target."""
     assert arrow.label
-    room = next(r.room for r in made.routes if (r.source, r.target) == arrow.ends)
+    room = next(r.room for r in made.routes if (r.source, r.target) == last)
     return label_box(page, f"{arrow.source}->{arrow.target} label", *arrow.label, room - 18)
 
 
@@ -142,26 +166,36 @@ def label_box(page: Page, path: str, words_path: str, words: str, room: float, m
 
 
 def _add_links(
-    page: Page, made: layered.Plan, tops: list[float], bottoms: list[float], boxes: dict[str, Box], labels: Labels
+    page: Page,
+    layers: layered.Layers,
+    made: layered.Plan,
+    centre: Mapping[str, float],
+    floors: list[float],
+    tops: list[float],
+    boxes: dict[str, Box],
+    labels: Labels,
 ) -> None:
     sheet = page.sheet
-    centres = {name: box.centre for name, box in boxes.items()}
-    ends = {name: box.bottom for name, box in boxes.items()}
-    for route in made.routes:
-        target = boxes[route.target]
-        corners = layered.points(route, made, centres, tops, ends, bottoms, target.y)
-        label = labels.get((route.source, route.target))
+    exits = {name: box.centre for name, box in boxes.items()} | {name: centre[name] for name in layers.waypoints}
+    routes = {(route.source, route.target): route for route in made.routes}
+    for (source, target), way in layers.ways.items():
+        steps = [routes[step] for step in way]
+        lines = [layered.points(step, made, exits, floors, tops) for step in steps]
+        label = labels.get(way[-1])
         if label is not None:
-            move([label], route.port - label.w / 2, target.y - layered.ARROW - label.h)
+            lift = steps[-1].tier * _tiers(made, labels, made.level[target])[0]
+            end = boxes[target]
+            x = min(max(steps[-1].port - label.w / 2, end.x - 4), end.right + 4 - label.w)
+            move([label], x, boxes[target].y - layered.ARROW - label.h - lift)
         page.add(
             Link(
-                f"{route.source}->{route.target}",
-                corners,
-                boxes[route.source].path,
-                target.path,
+                f"{source}->{target}",
+                layered.join(lines),
+                boxes[source].path,
+                boxes[target].path,
                 sheet.wire,
                 dash=sheet.dash,
                 label=label.path if label is not None else "",
-                trunk=route.source,
+                trunk=source,
             )
         )

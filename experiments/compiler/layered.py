@@ -1,14 +1,14 @@
-"""Layers for boxes and arrows: rank by distance from the roots, order against crossings, centre over neighbours,
+"""Layers for boxes and arrows: rank by the longest way from the roots, order against crossings, centre over neighbours,
 route in the gaps.
 
 Works on ids and numbers only, for any directed graph, cycles included. Structure (`arrange`) is cached: it does not
 depend on words or style. Every arrow leaves the middle of a bottom edge, runs in the gap below its row, and enters a
-top edge; arrows to the same or an earlier row go round the outside. It draws nothing and measures no text.
+top edge; one that skips rows passes each of them at a waypoint, a narrow place between the boxes; one that leads back
+goes round the outside. It draws nothing and measures no text.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,26 +22,80 @@ STUB = 14.0  # px from a box to the first run
 ARROW = 17.0  # px kept free above a box for the arrow head
 LANE = 16.0  # px between parallel runs outside
 CORNER = 24.0  # px at each end of a top edge that no arrow enters
-SHIFTS = (0.0, 9.0, -9.0, 18.0, -18.0, 27.0, -27.0)  # px by which the entries of a box may move aside
+WAY = 40.0  # px that a waypoint takes between boxes
+PORT = 160.0  # px between two entries of one box, where it is that wide
+CLOSEST = 40.0  # px between two entries at the least
+ASIDE = 20.0  # px of a top edge that are kept so that entries can move aside
+CROWDED = 76.0  # px between entries below which their labels take turns in two tiers
+SHIFTS = tuple(
+    sign * 3.0 * i for i in range(10) for sign in (1, -1) if i or sign > 0
+)  # px by which the entries of a box may move aside
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """`rows` of ids and waypoints; `ways`: the steps of each edge, one from row to row where it leads down, else the edge itself."""
+
+    rows: Rows
+    ways: Mapping[Edge, tuple[Edge, ...]]
+    waypoints: frozenset[str]
+
+    @property
+    def steps(self) -> tuple[Edge, ...]:
+        return tuple(step for way in self.ways.values() for step in way)
+
+    def under(self, entry: str, root: str) -> Layers:
+        """The same layers below one more box that leads to `root`, which stands in the first row."""
+        return Layers(((entry,), *self.rows), {(entry, root): ((entry, root),), **self.ways}, self.waypoints)
 
 
 @lru_cache(maxsize=1024)
-def arrange(ids: tuple[str, ...], edges: tuple[Edge, ...], roots: tuple[str, ...]) -> Rows:
-    """Rows of ids: breadth-first distance from the roots; ids that no edge reaches come last, in a row of their own."""
+def arrange(ids: tuple[str, ...], edges: tuple[Edge, ...], roots: tuple[str, ...]) -> Layers:
+    """Rows of ids by their longest way from the roots; ids that no edge reaches come last, in a row of their own."""
+    level = _levels(ids, edges, roots)
+    rows: list[list[str]] = [[] for _ in range(max(level.values()) + 1)]
+    for name in ids:
+        rows[level[name]].append(name)
+    ways: dict[Edge, tuple[Edge, ...]] = {}
+    for source, target in edges:
+        passed = [f"{source}->{target} row {i}" for i in range(level[source] + 1, level[target])]
+        for i, name in enumerate(passed, level[source] + 1):
+            rows[i].append(name)
+        ways[source, target] = tuple(pairwise([source, *passed, target]))
+    points = {name for row in rows for name in row} - set(ids)
+    steps = tuple(step for way in ways.values() for step in way)
+    return Layers(_order([row for row in rows if row], steps), ways, frozenset(points))
+
+
+def _levels(ids: tuple[str, ...], edges: tuple[Edge, ...], roots: tuple[str, ...]) -> dict[str, int]:
+    """The row of each id: the length of the longest way from a root that follows no edge back to where it came from."""
     after: dict[str, list[str]] = {i: [] for i in ids}
     for source, target in edges:
         after[source].append(target)
-    rank: dict[str, int] = dict.fromkeys(roots, 0)
-    queue = deque(roots)
-    while queue:
-        here = queue.popleft()
+    order: list[str] = []  # reversed: ids after all that they lead to
+    state: dict[str, int] = {}  # 1 = on the way, 2 = done
+    forward: list[Edge] = []
+
+    def follow(here: str) -> None:
+        state[here] = 1
         for there in after[here]:
-            if there not in rank:
-                rank[there] = rank[here] + 1
-                queue.append(there)
-    last = max(rank.values(), default=-1) + 1
-    rows = [[i for i in ids if rank.get(i, last) == level] for level in range(last + 1)]
-    return _order([row for row in rows if row], edges)
+            if state.get(there) != 1:
+                forward.append((here, there))
+                if there not in state:
+                    follow(there)
+        state[here] = 2
+        order.append(here)
+
+    for root in roots:
+        if root not in state:
+            follow(root)
+    level = dict.fromkeys(reversed(order), 0)
+    for here in level:
+        for source, target in forward:
+            if source == here:
+                level[target] = max(level[target], level[here] + 1)
+    last = max(level.values(), default=-1) + 1
+    return {name: level.get(name, last) for name in ids}
 
 
 def _order(rows: list[list[str]], edges: tuple[Edge, ...]) -> Rows:
@@ -82,17 +136,21 @@ def _crossings(rows: Sequence[Sequence[str]], edges: tuple[Edge, ...]) -> int:
 
 @lru_cache(maxsize=4096)
 def spread(
-    rows: Rows, edges: tuple[Edge, ...], width: float, gap: float, left: float, right: float
+    rows: Rows, steps: tuple[Edge, ...], width: float, waypoints: frozenset[str], gap: float, left: float, right: float
 ) -> Mapping[str, float]:
-    """Centres of boxes `width` px wide: as near as the row allows to the mean of their neighbours, symmetric, inside
-    left..right.
+    """Centres of boxes `width` px wide and of waypoints: as near as the row allows to the mean of their neighbours,
+    symmetric, inside left..right.
     """
-    step, middle = width + gap, (left + right) / 2
-    centre = {name: middle + (i - (len(row) - 1) / 2) * step for row in rows for i, name in enumerate(row)}
+    middle = (left + right) / 2
+    wide = {name: WAY if name in waypoints else width for row in rows for name in row}
+    offsets = {row: _offsets([wide[name] for name in row], gap) for row in rows}
+    centre = {
+        name: middle + x - offsets[row][-1] / 2 for row in rows for name, x in zip(row, offsets[row], strict=True)
+    }
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
     level = {name: i for i, row in enumerate(rows) for name in row}
-    for source, target in edges:
+    for source, target in steps:
         if level[target] == level[source] + 1:
             above.setdefault(target, []).append(source)
             below.setdefault(source, []).append(target)
@@ -100,28 +158,55 @@ def spread(
         near = (above, below)[sweep % 2]
         for row in rows if sweep % 2 == 0 else rows[::-1]:
             wish = [_mean([centre[n] for n in near[name]]) if name in near else centre[name] for name in row]
-            for name, x in zip(row, _place(wish, step, left + width / 2, right - width / 2), strict=True):
+            ends = left + wide[row[0]] / 2, right - wide[row[-1]] / 2
+            for name, x in zip(row, _place(wish, offsets[row], *ends), strict=True):
                 centre[name] = x
-    shift = middle - (min(centre.values()) + max(centre.values())) / 2
-    return {name: x + shift for name, x in centre.items()}
+    shift = (
+        middle - (min(x - wide[n] / 2 for n, x in centre.items()) + max(x + wide[n] / 2 for n, x in centre.items())) / 2
+    )
+    return _set_aside({name: x + shift for name, x in centre.items()}, rows, above, waypoints)
+
+
+def _offsets(widths: Sequence[float], gap: float) -> list[float]:
+    """Centres of boxes side by side, the first at 0."""
+    offsets = [0.0]
+    for a, b in pairwise(widths):
+        offsets.append(offsets[-1] + (a + b) / 2 + gap)
+    return offsets
+
+
+def _set_aside(
+    centre: dict[str, float], rows: Rows, above: Mapping[str, list[str]], waypoints: frozenset[str]
+) -> dict[str, float]:
+    """Waypoints straight below where they come from, if that is near, and never below another exit."""
+    for upper, row in pairwise(rows):
+        for name in row:
+            if name in waypoints:
+                start = above[name][0]
+                straight = centre[start] - centre[name]
+                shifts = (straight, *SHIFTS[:13]) if abs(straight) < 18 else SHIFTS[:13]
+                taken = [centre[other] for other in upper if other != start]
+                x = centre[name]
+                centre[name] += next((s for s in shifts if all(abs(x + s - t) >= 7 for t in taken)), 0.0)
+    return centre
 
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _place(wish: Sequence[float], step: float, low: float, high: float) -> list[float]:
-    """Positions nearest to the wishes (least squares) with at least `step` between neighbours, inside low..high."""
+def _place(wish: Sequence[float], offsets: Sequence[float], low: float, high: float) -> list[float]:
+    """Positions nearest to the wishes (least squares), at least as far from each other as the offsets are, inside low..high."""
     blocks: list[list[float]] = []  # [sum, count], pooled while they violate the order
-    for i, value in enumerate(wish):
-        blocks.append([value - i * step, 1])
+    for value, offset in zip(wish, offsets, strict=True):
+        blocks.append([value - offset, 1])
         while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
             total, count = blocks.pop()
             blocks[-1][0] += total
             blocks[-1][1] += count
     flat = [total / count for total, count in blocks for _ in range(int(count))]
-    end = high - (len(flat) - 1) * step
-    return [min(max(x, low), max(low, end)) + i * step for i, x in enumerate(flat)]
+    end = high - offsets[-1]
+    return [min(max(x, low), max(low, end)) + offset for x, offset in zip(flat, offsets, strict=True)]
 
 
 # ---- routing
@@ -135,6 +220,7 @@ class Route:
     target: str
     port: float
     room: float  # px: how wide a label on the entry may be
+    tier: int = 0  # 1 where the label stands above those of its neighbours, so that both may be wider
     tracks: dict[int, int] = field(default_factory=dict)
     lane: float | None = None  # x of the run outside, for arrows that do not go to the next row
 
@@ -148,6 +234,11 @@ class Plan:
     level: dict[str, int]
 
 
+def least_width(entries: int) -> float:
+    """How wide a box must be for that many labelled arrows to enter it, px."""
+    return 2 * CORNER + ASIDE + (entries - 1) * CLOSEST
+
+
 @lru_cache(maxsize=4096)
 def outer_lanes(rows: Rows, edges: tuple[Edge, ...]) -> int:
     """How many arrows must go round the outside."""
@@ -156,13 +247,19 @@ def outer_lanes(rows: Rows, edges: tuple[Edge, ...]) -> int:
 
 
 def plan(
-    rows: Rows, edges: Sequence[Edge], centre: Mapping[str, float], width: float, left: float, right: float
+    rows: Rows,
+    edges: Sequence[Edge],
+    centre: Mapping[str, float],
+    width: float,
+    left: float,
+    right: float,
+    waypoints: frozenset[str] = frozenset(),
 ) -> Plan:
     """Ports and tracks. `left` and `right` bound the boxes; outer lanes lie beyond them."""
     level = {name: i for i, row in enumerate(rows) for name in row}
     routes = [Route(source, target, centre[target], width) for source, target in edges]
     _set_lanes(routes, level, centre, left, right)
-    _set_ports(routes, level, centre, width)
+    _set_ports([route for route in routes if route.target not in waypoints], routes, level, centre, width)
     tracks = _set_tracks(routes, level, centre, len(rows))
     return Plan(routes, tracks, level)
 
@@ -185,21 +282,45 @@ def _origin(route: Route, centre: Mapping[str, float]) -> float:
     return route.lane if route.lane is not None else centre[route.source]
 
 
-def _set_ports(routes: list[Route], level: dict[str, int], centre: Mapping[str, float], width: float) -> None:
-    """Spread the entries of each box over its top edge in the order of their origins; straighten near-straight single ones."""
-    for target in dict.fromkeys(route.target for route in routes):
-        arriving = sorted((r for r in routes if r.target == target), key=lambda r: _origin(r, centre))
-        step = width * 0.94 / len(arriving)
-        for i, route in enumerate(arriving):
-            route.port, route.room = centre[target] + (i - (len(arriving) - 1) / 2) * step, step - 8
-        only = arriving[0]
-        if len(arriving) == 1 and only.lane is None and abs(_origin(only, centre) - only.port) < 16:
-            only.port = _origin(only, centre)
+def _set_ports(
+    entering: list[Route], routes: list[Route], level: dict[str, int], centre: Mapping[str, float], width: float
+) -> None:
+    """The entries of each box in the order of their origins: straight below them where the top edge allows, else spread over it."""
+    for target in dict.fromkeys(route.target for route in entering):
+        arriving = sorted((r for r in entering if r.target == target), key=lambda r: _origin(r, centre))
+        step = min(width * 0.94 / len(arriving), PORT, (width - 2 * CORNER - ASIDE) / max(1, len(arriving) - 1))
+        wish = [r.port if r.lane is not None else centre[r.source] for r in arriving]
+        reach = min((width - step) / 2, width / 2 - CORNER - (10 if len(arriving) > 1 else 0))
+        if len(arriving) == 1 and abs(wish[0] - centre[target]) >= 16:
+            wish = [centre[target]]
+        ports = _place(wish, [i * step for i in range(len(arriving))], centre[target] - reach, centre[target] + reach)
+        for route, port in zip(arriving, ports, strict=True):
+            route.port = port
         above = {r.source for r in routes if level[r.source] == level[target] - 1}
-        slack = (width - (len(arriving) - 1) * step) / 2 - CORNER
-        shift = next((s for s in SHIFTS if abs(s) <= slack and _is_free(arriving, s, above, centre)), 0.0)
-        for route in arriving:
-            route.port += shift
+        _evade(arriving, above, centre, width / 2 - CORNER, step)
+        _set_rooms(arriving, centre[target], width)
+
+
+def _set_rooms(arriving: Sequence[Route], centre: float, width: float) -> None:
+    """How wide the label of each entry may be; crowded ones take turns in two tiers."""
+    ports = [route.port for route in arriving]
+    beside = (
+        [min(abs(p - q) for j, q in enumerate(ports) if j != i) for i, p in enumerate(ports)] if ports[1:] else [width]
+    )
+    crowded = len(ports) > 2 and min(beside) < CROWDED
+    for i, (route, near) in enumerate(zip(arriving, beside, strict=True)):
+        route.room = min(near, width * 0.94) - 8
+        if crowded:
+            route.tier, route.room = i % 2, 2 * min(near - 4, width / 2 + 4 - abs(route.port - centre))
+
+
+def _evade(arriving: Sequence[Route], above: set[str], centre: Mapping[str, float], reach: float, step: float) -> None:
+    """Move entries aside, together or else one by one, that would lie below the exit of a box that they do not come from."""
+    slack = reach - max(abs(r.port - centre[r.target]) for r in arriving)
+    shift = next((s for s in SHIFTS if abs(s) <= slack and _is_free(arriving, s, above, centre)), None)
+    for route in arriving:
+        mine = (s for s in SHIFTS if abs(route.port + s - centre[route.target]) <= reach and abs(s) < step / 2 - 3)
+        route.port += next((s for s in mine if _is_free([route], s, above, centre)), 0.0) if shift is None else shift
 
 
 def _is_free(arriving: Sequence[Route], shift: float, above: set[str], centre: Mapping[str, float]) -> bool:
@@ -237,27 +358,29 @@ def points(
     route: Route,
     made: Plan,
     centre: Mapping[str, float],
+    floors: Sequence[float],
     tops: Sequence[float],
-    bottoms: Mapping[str, float],
-    row_bottoms: Sequence[float],
-    top: float,
 ) -> list[tuple[float, float]]:
-    """The corners of a route. `tops[g]` is the top of row g, `row_bottoms[g]` its bottom; `top` is the target box's
-    top edge.
-    """
+    """The corners of a route. Gap g goes from `floors[g]` down to `tops[g]`, the top of row g."""
     x = centre[route.source]
-    start = (x, bottoms[route.source])
-    below = made.level[route.source] + 1
-    if below not in route.tracks:
-        return [start, (route.port, top)]
-    y = row_bottoms[below - 1] + STUB + route.tracks[below] * TRACK
+    above, gap = made.level[route.source], made.level[route.target]
+    start, end = (x, floors[above + 1]), (route.port, tops[gap])
+    if above + 1 not in route.tracks:
+        return [start, end]
+    y = start[1] + STUB + route.tracks[above + 1] * TRACK
     if route.lane is None:
-        return (
-            [start, (x, y), (route.port, y), (route.port, top)]
-            if abs(x - route.port) > 0.01
-            else [start, (route.port, top)]
-        )
-    gap = made.level[route.target]
-    above = row_bottoms[gap - 1] if gap else tops[0] - made.tracks[0] * TRACK - STUB
-    entry = above + STUB + route.tracks[gap] * TRACK
-    return [start, (x, y), (route.lane, y), (route.lane, entry), (route.port, entry), (route.port, top)]
+        return [start, (x, y), (route.port, y), end] if abs(x - route.port) > 0.01 else [start, end]
+    entry = floors[gap] + STUB + route.tracks[gap] * TRACK
+    return [start, (x, y), (route.lane, y), (route.lane, entry), (route.port, entry), end]
+
+
+def join(parts: Sequence[list[tuple[float, float]]]) -> list[tuple[float, float]]:
+    """One line through the corners of several steps, without corners that do not turn."""
+    flat = [point for part in parts for point in part]
+    kept = flat[:1]
+    for here, there in pairwise(flat[1:]):
+        before = kept[-1]
+        turns = abs((here[0] - before[0]) * (there[1] - here[1]) - (here[1] - before[1]) * (there[0] - here[0])) > 0.01
+        if turns:
+            kept.append(here)
+    return [*kept, flat[-1]]
