@@ -39,9 +39,14 @@ def write_attributes(scene: Scene) -> list[str]:
 
 
 def write_prompt(scene: Scene) -> str:
-    """The canonical tag prompt of a scene: task, layout, topic, then the style attributes that the scene states."""
-    style = [tag for tag in write_attributes(scene) if not tag.startswith(("[layout:", "[topic:"))]
-    return " ".join([TASK, f"[layout:{scene.family}]", f"[topic:{scene.topic}]", *style, OUT])
+    """The canonical tag prompt of a scene: task, layout, topic, the style attributes that the scene states, and the counts that
+    its family asks for.
+    """
+    asked = {kind.asked: len(scene.of(kind.name)) for kind in families.load(scene.family).kinds.values() if kind.asked}
+    left_out = tuple(f"[{name}:" for name in ("layout", "topic", *asked))
+    style = [tag for tag in write_attributes(scene) if not tag.startswith(left_out)]
+    counts = [f"[{name}:{number}]" for name, number in asked.items()]
+    return " ".join([TASK, f"[layout:{scene.family}]", f"[topic:{scene.topic}]", *style, *counts, OUT])
 
 
 def refuse_foreign(scene: Scene, surface: str, with_topic: bool = False) -> Family:
@@ -121,9 +126,13 @@ def kinds_of(names: Iterable[str]) -> dict[str, Kind]:
 
 
 def style_vocabulary(names: Iterable[str], attributes: Sequence[str], marker: str) -> Vocabulary:
-    """Tags of the prompt, the markers, the layouts and the closed style lists; `[topic:` is open."""
-    tags = [TASK, OUT, f"[{marker}]", f"[/{marker}]", *(f"[layout:{name}]" for name in names)]
-    tags += [f"[{name}:{value}]" for name in attributes for value in AXES[name]]
+    """Tags of the prompt, the markers, the layouts, the closed style lists and the counts that are asked for; `[topic:` is open."""
+    found = [families.load(name) for name in names]
+    axes = dict.fromkeys([*attributes, *(axis for family in found for axis in family.axes)])
+    tags = [TASK, OUT, f"[{marker}]", f"[/{marker}]", *(f"[layout:{family.name}]" for family in found)]
+    tags += [f"[{name}:{value}]" for name in axes for value in AXES[name]]
+    for kind in (kind for family in found for kind in family.kinds.values() if kind.asked):
+        tags += [f"[{kind.asked}:{number}]" for number in range(kind.at_least, kind.at_most + 1)]
     return Vocabulary.of(tags, ["[topic:"])
 
 

@@ -1,4 +1,5 @@
-"""Shapes of content documents that several families share: constrained words, a header, a footer, a panel.
+"""Shapes of content documents that several families share: constrained words, a header, a footer, a panel, a
+legend.
 
 A content document is JSON written by a person; pydantic reports every defect with its path. This file knows no family
 and resolves no reference (that is `compiler/bind.py`).
@@ -6,7 +7,7 @@ and resolves no reference (that is `compiler/bind.py`).
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -23,6 +24,7 @@ def _refuse_unsafe(text: str) -> str:
 Words = Annotated[str, Field(min_length=1, max_length=600), AfterValidator(_refuse_unsafe)]
 Short = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(_refuse_unsafe)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+State = Literal["normal", "highlight", "success", "warning", "danger"]
 
 
 class Shape(BaseModel):
@@ -70,3 +72,22 @@ class Panel(Shape):
     title: Short
     body: Words | None = None
     detail: tuple[Short, ...] = Field(default=(), max_length=6)
+
+
+class Entry(Shape):
+    """A legend entry; with a state it shows that state's colour. A bare string is read as a label."""
+
+    label: Short
+    state: State | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_string(cls, value: Any) -> Any:
+        return {"label": value} if isinstance(value, str) else value
+
+
+class Legend(Shape):
+    title: Short
+    note: Words | None = None
+    warning: Words | None = None
+    items: tuple[Entry, ...] = Field(default=(), max_length=8)

@@ -44,6 +44,7 @@ class Kind:
     end_tags: tuple[str, str] | None = None
     ref_tag: str | None = "ref"
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    asked: str = ""  # the tag in which a prompt states how many there are, where it does: `columns` for [columns:3]
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Family(ABC):
     kinds: Mapping[str, Kind]
     content: type[Shape]
     forms: Mapping[str, Form] = {}
+    axes: tuple[str, ...] = ()  # style attributes that its prompts state besides theme, tone and density
 
     # ---- structure
 

@@ -37,9 +37,10 @@ def styles(draw: st.DrawFn, every_axis: bool = True) -> Style:
 def scenes(draw: st.DrawFn) -> Scene:
     """A case's scene, or a lowered bundle with any legal counts."""
     if draw(st.booleans()):
-        return replace(
-            draw(st.sampled_from(SCENES)), style=draw(styles()), topic=draw(st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z"))
-        )
+        scene, style = draw(st.sampled_from(SCENES)), draw(styles())
+        if list(families.load(scene.family).inspect(replace(scene, style=style))):
+            style = replace(style, columns=None)  # a family that draws columns refuses another number of them
+        return replace(scene, style=style, topic=draw(st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z")))
     family, form = draw(st.sampled_from(FORMS))
     counts = draw(st.sampled_from(families.load(family).forms[form].legal()))
     return families.load(family).lower(form, counts, draw(styles(every_axis=False)))
@@ -215,6 +216,27 @@ def test_every_violation_is_reported_at_its_place() -> None:
     assert places[:-1] == sorted(p for p in places if p) and len(places) >= 6
     assert {4, 6, 9, 10, 12} <= set(places) and None in places  # beige, second tone, arrows, footer, x; no background
     assert str(caught.value.violations[0]).startswith("tag 4 (character 50)")
+
+
+def test_prompts_ask_for_what_their_family_counts_and_states() -> None:
+    board = case.load("comparison_board", "storage_tiers")
+    asked = compact.prompt(board.scene(Style(background="mesh", columns="4")))
+    assert asked == (
+        "[task:svg] [layout:comparison_board] [topic:storage_tiers] [theme:infra_dark] [tone:blue] [density:balanced]"
+        " [background:mesh] [columns:4] [metrics:5] [callouts:1] [OUT]"
+    )
+    flow = case.load("flow_graph", "cached_read").scene(Style(connector="dotted"))
+    assert gold.prompt(flow).endswith("[density:balanced] [connector:dotted] [OUT]")
+    tags = gold.vocabulary(["comparison_board", "flow_graph"]).tags
+    assert {"[columns:2]", "[metrics:5]", "[callouts:3]", "[background:rings]", "[connector:dotted]"} <= set(tags)
+    assert "[connector:dotted]" not in gold.vocabulary(["decision_tree"]).tags
+
+
+def test_columns_that_are_said_must_be_drawn() -> None:
+    text = compact.format(case.load("comparison_board", "storage_tiers").scene(Style(columns="4")))
+    assert compact.parse(text).style.columns == "4"
+    with pytest.raises(SurfaceError, match=r"\[columns:3\] with 4 columns"):
+        compact.parse(text.replace("[columns:4]", "[columns:3]"))
 
 
 def test_compact_reads_what_people_write() -> None:

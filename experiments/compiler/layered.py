@@ -304,14 +304,15 @@ def _set_ports(
 def _set_rooms(arriving: Sequence[Route], centre: float, width: float) -> None:
     """How wide the label of each entry may be; crowded ones take turns in two tiers."""
     ports = [route.port for route in arriving]
-    beside = (
-        [min(abs(p - q) for j, q in enumerate(ports) if j != i) for i, p in enumerate(ports)] if ports[1:] else [width]
-    )
+    if len(ports) == 1:
+        arriving[0].room = width * 0.94 - 8
+        return
+    beside = [min(abs(p - q) for j, q in enumerate(ports) if j != i) for i, p in enumerate(ports)]
     crowded = len(ports) > 2 and min(beside) < CROWDED
     for i, (route, near) in enumerate(zip(arriving, beside, strict=True)):
-        route.room = min(near, width * 0.94) - 8
-        if crowded:
-            route.tier, route.room = i % 2, 2 * min(near - 4, width / 2 + 4 - abs(route.port - centre))
+        half = (near if crowded else near / 2) - 4
+        route.tier = i % 2 if crowded else 0
+        route.room = half + min(half, width / 2 + 4 - abs(route.port - centre))
 
 
 def _evade(arriving: Sequence[Route], above: set[str], centre: Mapping[str, float], reach: float, step: float) -> None:

@@ -41,6 +41,7 @@ class FlowGraph(Family):
     name = "flow_graph"
     title = "Flow graph"
     content = Content
+    axes = ("connector",)
     kinds = by_name(
         Kind("header_band", 0, (Header,), at_least=1, at_most=1),
         Kind("decision_node", 1, (Panel,), at_least=1, at_most=16, id_tag="node_id"),

@@ -4,37 +4,14 @@ surfaces.
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 from pydantic import Field, model_validator
 
 from experiments.compiler.bind import Bound
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Tree
-from experiments.content import Footer, Header, Shape, Short, Words
+from experiments.content import Footer, Header, Legend, Shape, Short, State, Words
 from experiments.families.table_matrix.layout import lay_out
 from experiments.family import Family, Kind, by_name
-
-State = Literal["normal", "highlight", "success", "warning", "danger"]
-
-
-class Entry(Shape):
-    """A legend entry; with a state it shows that state's colour. A bare string is read as a label."""
-
-    label: Short
-    state: State | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_string(cls, value: Any) -> Any:
-        return {"label": value} if isinstance(value, str) else value
-
-
-class Legend(Shape):
-    title: Short
-    note: Words | None = None
-    warning: Words | None = None
-    items: tuple[Entry, ...] = Field(default=(), max_length=8)
 
 
 class Row(Shape):

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from experiments.compiler.bind import Bound, Item
+from experiments.compiler.legend import draw_legend, state_colour
 from experiments.compiler.metric import width
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Ground, Sheet
 from experiments.compiler.text import longest_word
-from experiments.compiler.tree import Box, Font, Ornament, Text, Tree
+from experiments.compiler.tree import Box, Font, Ornament, Tree
 
 if TYPE_CHECKING:
-    from experiments.families.table_matrix.family import Group, Legend
+    from experiments.families.table_matrix.family import Group
 
 STRIPE = 5.0  # px, the bar that marks a row's state
 
@@ -22,7 +23,7 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
     page = Page(bound, sheet)
     page.header()
     for item in bound.all("legend_block"):
-        _legend(page, item)
+        draw_legend(page, item)
     for index, item in enumerate(bound.all("table_block")):
         _table(page, item, index)
         page.y += sheet.gap
@@ -30,78 +31,6 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
     page.footer("note_band")
     page.footer("footer_note")
     return page.finish(summary)
-
-
-def state_colour(sheet: Sheet, state: str | None) -> str | None:
-    """The colour of a row state; None for a normal row."""
-    if state in (None, "normal"):
-        return None
-    return sheet.highlight() if state == "highlight" else sheet.named(state)
-
-
-# ---- legend
-
-
-def _legend(page: Page, item: Item) -> None:
-    sheet, legend = page.sheet, item.data
-    box = Box(item.ref, page.x0, page.y, page.room, 0, sheet.surface.fill, sheet.border, 1.2, sheet.radius)
-    y = page.y + sheet.pad * 0.8
-    y = _legend_entries(page, item.ref, legend, box, y)
-    flow = page.flow(page.room - 2 * sheet.pad, sheet.surface)
-    if legend.note:
-        flow.text(f"{item.ref}.note", legend.note, "small", sheet.surface.muted, most=4)
-    if legend.warning:
-        colour = sheet.named("warning")
-        flow.text(f"{item.ref}.warning", legend.warning, "small", colour, gap=3, most=4, indent=18)
-        text = flow.nodes[-1]
-        assert isinstance(text, Text)
-        middle = text.y + text.font.size * text.font.lead / 2
-        mark = ((0.0, middle + 5.0), (6.0, middle - 5.5), (12.0, middle + 5.0))
-        flow.nodes.append(Ornament("polygon", 0, middle - 5.5, 12, 10.5, fill=sheet.line(colour), points=mark))
-    if flow.nodes:
-        box.add(*flow.place(page.x0 + sheet.pad, y + sheet.pad * 0.45))
-        y += flow.height + sheet.pad * 0.45
-    box.h = y + sheet.pad * 0.8 - page.y
-    page.add(box)
-    page.y += box.h + sheet.gap
-
-
-def _legend_entries(page: Page, path: str, legend: Legend, box: Box, y: float) -> float:
-    """The title and the entries, each with a swatch, in rows; returns where they end."""
-    sheet = page.sheet
-    bold, font = sheet.fonts["strong"], sheet.fonts["small"]
-    line = max(bold.size * bold.lead, font.size * font.lead)
-    x, right = page.x0 + sheet.pad, page.x1 - sheet.pad
-    words = width(legend.title, bold.face, bold.size)
-    title = page.flow(right - x, sheet.surface).text(f"{path}.title", legend.title, "strong", most=2)
-    box.add(*title.place(x, y + (line - bold.size * bold.lead) / 2))
-    if title.height > line * 1.5:  # a long title takes rows of its own
-        y += title.height + line * 0.25
-    else:
-        x += words + sheet.gap
-    swatch, start = 12.0, page.x0 + sheet.pad
-    for i, entry in enumerate(legend.items):
-        room = width(entry.label, font.face, font.size)
-        got, lines = title.fit(f"{path}.items.{i}", entry.label, font, right - start - swatch - 8, 1)
-        if x > start and x + swatch + 8 + room > right:
-            x, y = start, y + line * 1.25
-        colour = state_colour(sheet, entry.state) or (sheet.border if entry.state else _swatch(sheet, i))
-        box.add(Ornament("rect", x, y + line / 2 - swatch / 2, swatch, swatch, fill=colour, radius=3))
-        high = got.size * got.lead
-        text = Text(
-            f"{path}.items.{i}", x + swatch + 8, y + (line - high) / 2, room, high, lines, got, sheet.surface.ink
-        )
-        box.add(text)
-        x += swatch + 8 + room + sheet.gap
-    return y + line
-
-
-def _swatch(sheet: Sheet, index: int) -> str:
-    """Colours that tell legend entries without a state apart."""
-    colours = dict.fromkeys(
-        [sheet.accent(), *(sheet.named(name) for name in ("green", "purple", "blue", "danger", "amber", "muted"))]
-    )
-    return list(colours)[index % len(colours)]
 
 
 # ---- tables
