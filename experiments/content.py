@@ -1,5 +1,5 @@
 """Shapes of content documents that several families share: constrained words, a header, a footer, a panel, a
-legend.
+legend, a graph of panels.
 
 A content document is JSON written by a person; pydantic reports every defect with its path. This file knows no family
 and resolves no reference (that is `compiler/bind.py`).
@@ -7,6 +7,7 @@ and resolves no reference (that is `compiler/bind.py`).
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -23,7 +24,8 @@ def _refuse_unsafe(text: str) -> str:
 
 Words = Annotated[str, Field(min_length=1, max_length=600), AfterValidator(_refuse_unsafe)]
 Short = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(_refuse_unsafe)]
-Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+KEY = r"[A-Za-z0-9_-]{1,64}"
+Key = Annotated[str, Field(pattern=f"^{KEY}$")]
 State = Literal["normal", "highlight", "success", "warning", "danger"]
 
 
@@ -91,3 +93,26 @@ class Legend(Shape):
     note: Words | None = None
     warning: Words | None = None
     items: tuple[Entry, ...] = Field(default=(), max_length=8)
+
+
+class Graphed(Shape):
+    """Panels under ids and labels of edges under keys. Besides these, further panels, each under a name of its own: `result`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Panel]
+
+    header: Header
+    nodes: dict[Key, Panel] = Field(min_length=1, max_length=24)
+    edges: dict[Key, Label] = Field(default={}, max_length=48)
+    footer: Footer | None = None
+
+    def named(self) -> tuple[str, ...]:
+        """The names of the panels that stand outside of `nodes`."""
+        return tuple(self.model_extra or ())
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Graphed:
+        strange = [name for name in self.named() if not re.fullmatch(KEY, name)]
+        if strange:
+            raise ValueError(f"a name of letters, digits, _ and - for each further panel; `{strange[0]}` is none")
+        return self

@@ -16,7 +16,8 @@ from experiments.style import DENSITIES, THEMES
 from experiments.surfaces import compact, gold
 
 GOLD = Path(os.environ.get("CKTRACK_GOLD") or Path(__file__).parents[2] / "shared" / "gold")
-FOLDERS = ("spec12", "spec13b", "spec14a", "spec14b", "spec15a", "spec15b", "gen1/decision_tree", "gen1/table_matrix")
+FOLDERS = ("spec12", "spec13b", "spec14a", "spec14b", "spec15a", "spec15b")
+FOLDERS += tuple(f"gen1/{name}" for name in ("architecture_map", "decision_tree", "table_matrix", "technical_diagram"))
 SCENES = sorted(path for folder in FOLDERS for path in (GOLD / folder).glob("*.scene.compact.dsl"))
 here = pytest.mark.skipif(not SCENES, reason="no gold scenes beside the repository")
 

@@ -14,7 +14,7 @@ from experiments.compiler.graph import Arrow, label_box
 from experiments.compiler.page import Page
 from experiments.compiler.tree import Box, Link, Text, move
 
-LABELLED, BARE = 112.0, 52.0  # px between two cards, for an arrow with words and for one without
+LABELLED, BARE = 112.0, 44.0  # px between two cards, for an arrow with words and for one without
 HEAD = 13.0  # px of an arrow that its words leave free above the tip
 
 

@@ -7,10 +7,11 @@ boxes, arrows and arrow labels to the page. It knows no family.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.compiler import layered
+from experiments.compiler.bind import Item
 from experiments.compiler.flow import Flow
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
@@ -33,6 +34,17 @@ class Arrow:
     @property
     def ends(self) -> layered.Edge:
         return self.source, self.target
+
+
+def arrows_of(items: Sequence[Item]) -> list[Arrow]:
+    """The arrows of edge components, each with its words."""
+    return [Arrow(i.part.source or "", i.part.target or "", (f"{i.ref}.label", i.data.label)) for i in items]
+
+
+def sources(ids: Iterable[str], arrows: Sequence[Arrow], inner: Sequence[str]) -> tuple[str, ...]:
+    """Where a graph starts: those of the `inner` ids that no arrow leads to, the first of them where there is none."""
+    reached = {arrow.target for arrow in arrows}
+    return tuple(name for name in ids if name in inner and name not in reached) or (inner[0],)
 
 
 @dataclass(slots=True)
@@ -76,6 +88,11 @@ def measure(sheet: Sheet, graph: Graph) -> Room:
 def _fill(layers: layered.Layers, row: Sequence[str], gutter: float) -> tuple[float, int]:
     cards = sum(name not in layers.waypoints for name in row)
     return (len(row) - 1) * gutter + (len(row) - cards) * layered.WAY, cards
+
+
+def roomy(room: Room) -> float:
+    """The widest card of a graph whose rows are short: wide cards make a deep graph lower."""
+    return {1: 620.0, 2: 500.0}.get(room.most[1], WIDE)
 
 
 def draw_graph(

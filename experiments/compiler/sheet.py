@@ -141,6 +141,7 @@ def _fonts(density: str) -> dict[str, Font]:
         "small": Font("sans", s.small, s.lead),
         "strong": Font("bold", s.small, 1.3),
         "code": Font("mono", s.small - 0.5, s.lead + 0.06),
+        "equation": Font("mono", s.section * 0.95, 1.4),
         "cell": Font("sans", s.body, 1.26),
         "first": Font("bold", s.body, 1.26),
         "tag": Font("bold", max(s.small - 1, LEAST), 1.2),

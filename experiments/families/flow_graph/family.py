@@ -6,34 +6,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import model_validator
 
 from experiments.compiler.bind import Bound
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Tree
-from experiments.content import Footer, Header, Key, Label, Panel, Shape
+from experiments.content import Footer, Graphed, Header, Label, Panel
 from experiments.families.flow_graph.layout import lay_out
 from experiments.family import Family, Fault, Kind, by_name
 from experiments.scene import Scene
-from experiments.tag import ID
 
 
-class Content(Shape):
-    """Besides these keys, one more: the result, under a name of its own (`result`, `residual`, `artifacts`, ...)."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Panel]
-
-    header: Header
-    nodes: dict[Key, Panel] = Field(min_length=1, max_length=24)
-    edges: dict[Key, Label] = Field(default={})
-    footer: Footer | None = None
+class Content(Graphed):
+    """The result stands under one key of its own: `result`, `residual`, `artifacts`, ..."""
 
     @model_validator(mode="after")
     def _have_one_result(self) -> Content:
-        names = list(self.model_extra or {})
-        if len(names) != 1 or not ID.fullmatch(names[0]):
-            raise ValueError(f"the result under one key of its own, such as `result`; there are {names or 'none'}")
+        if len(self.named()) != 1:
+            found = ", ".join(self.named()) or "none"
+            raise ValueError(f"the result under one key of its own, such as `result`; there is {found}")
         return self
 
 

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from experiments.compiler import chain
 from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
-from experiments.compiler.graph import WIDE, Arrow, Graph, draw_graph, measure
+from experiments.compiler.graph import Graph, arrows_of, draw_graph, measure, roomy, sources
 from experiments.compiler.page import Page
 from experiments.compiler.panel import write_panel
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Tree
 
-WIDEST = {1: 620.0, 2: 500.0}  # px of a card where the fullest row has one or two: wide cards make a deep graph lower
-
 
 def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
     cards = {item.id: item for item in bound.all("decision_node", "outcome_panel")}
-    arrows = {
-        (i.part.source or "", i.part.target or ""): Arrow(
-            i.part.source or "", i.part.target or "", (f"{i.ref}.label", i.data.label)
-        )
-        for i in bound.all("decision_edge")
-    }
-    path = chain.order(list(cards), list(arrows))
-    graph = Graph(tuple(cards), list(arrows.values()), _roots(cards, list(arrows)))
+    arrows = arrows_of(bound.all("decision_edge"))
+    path = chain.order(list(cards), [arrow.ends for arrow in arrows])
+    graph = Graph(tuple(cards), arrows, sources(cards, arrows, [i.id for i in bound.all("decision_node")]))
     room = measure(sheet, graph)
     page = Page(bound, sheet, None if path else room.width)
     page.header()
@@ -37,19 +28,13 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
         return sheet.line(sheet.accent(1)) if _is_result(cards[name]) else sheet.border
 
     if path:
-        steps = [arrows[ends] for ends in pairwise(path)]
+        by_source = {arrow.source: arrow for arrow in arrows}
+        steps = [by_source[name] for name in path[:-1]]
         chain.draw_chain(page, path, steps, chain.columns_for(len(path)), fill, frame)
     else:
-        draw_graph(page, graph, room, fill, frame, WIDEST.get(room.most[1], WIDE))
+        draw_graph(page, graph, room, fill, frame, roomy(room))
     page.footer()
     return page.finish(summary)
-
-
-def _roots(cards: dict[str, Item], ends: list[tuple[str, str]]) -> tuple[str, ...]:
-    """Nodes that nothing leads to; the first node where there is none."""
-    reached = {target for _, target in ends}
-    nodes = [name for name, item in cards.items() if not _is_result(item)]
-    return tuple(name for name in nodes if name not in reached) or (nodes[0],)
 
 
 def _is_result(item: Item) -> bool:
