@@ -101,9 +101,9 @@ def graphs(draw: st.DrawFn) -> tuple[Scene, dict[str, object]]:
     family = draw(st.sampled_from(("decision_tree", "flow_graph")))
     words = st.text("etaoin shrdlu", min_size=1, max_size=30).map(lambda text: " ".join(text.split()) or "word")
     nodes = [f"n{i}" for i in range(draw(st.integers(1, 6)))]
-    outcomes = [f"o{i}" for i in range(draw(st.integers(0, 4)) if family == "decision_tree" else 1)]
+    outcomes = [f"o{i}" for i in range(draw(st.integers(0, 7)) if family == "decision_tree" else 1)]
     pairs = st.tuples(st.sampled_from(nodes), st.sampled_from(nodes + outcomes)).filter(lambda pair: pair[0] != pair[1])
-    edges = draw(st.lists(pairs, unique=True, min_size=1, max_size=10)) if len(nodes + outcomes) > 1 else []
+    edges = draw(st.lists(pairs, unique=True, min_size=1, max_size=14)) if len(nodes + outcomes) > 1 else []
     panels = {name: {"title": draw(words), "body": draw(words)} for name in outcomes}
     content = {
         "header": {"headline": draw(words)},

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from experiments.compiler import layered
+from experiments.compiler import hang, layered
 from experiments.compiler.bind import Item
 from experiments.compiler.flow import Flow
 from experiments.compiler.page import Page
@@ -56,8 +56,13 @@ class Graph:
     roots: tuple[str, ...]
     entry: tuple[str, str] | None = None
 
-    def layers(self) -> layered.Layers:
-        made = layered.arrange(self.ids, tuple(arrow.ends for arrow in self.arrows), self.roots)
+    def folded(self, fit: int) -> hang.Folded:
+        return hang.fold(self.ids, tuple(arrow.ends for arrow in self.arrows), self.roots, fit)
+
+    def layers(self, fit: int) -> layered.Layers:
+        """Layers of at most `fit` cards, where its leaves can be stacked."""
+        folded = self.folded(fit)
+        made = layered.arrange(folded.ids, folded.edges, self.roots)
         return made.under(ENTRY, self.roots[0]) if self.entry else made
 
 
@@ -71,18 +76,20 @@ class Room:
     lanes: float
     gutter: float
     most: tuple[float, int]  # px that the fullest row takes besides its cards, and how many cards it has
+    fit: int  # how many cards fit on a page of the usual width
 
 
 def measure(sheet: Sheet, graph: Graph) -> Room:
     """How wide a canvas a graph needs."""
-    layers = graph.layers()
-    outer = layered.outer_lanes(layers.rows, layers.steps)
-    lanes, gutter = (outer + 1) * layered.LANE if outer else 0.0, sheet.gap * 0.9
-    rim = 14.0 if sheet.style.frame in ("card", "panel") else 0.0
+    gutter, rim = sheet.gap * 0.9, 14.0 if sheet.style.frame in ("card", "panel") else 0.0
     entries = max(Counter(arrow.target for arrow in graph.arrows).values(), default=0)
     narrow = max(NARROW, layered.least_width(entries))
+    fit = int((sheet.width - 2 * (sheet.margin + rim) + gutter) / (narrow + gutter))
+    layers = graph.layers(fit)
+    outer = layered.outer_lanes(layers.rows, layers.steps)
+    lanes = (outer + 1) * layered.LANE if outer else 0.0
     most = max((_fill(layers, row, gutter) for row in layers.rows), key=lambda fill: fill[0] + fill[1] * narrow)
-    return Room(2 * (sheet.margin + rim + lanes) + most[0] + most[1] * narrow, lanes, gutter, most)
+    return Room(2 * (sheet.margin + rim + lanes) + most[0] + most[1] * narrow, lanes, gutter, most, fit)
 
 
 def _fill(layers: layered.Layers, row: Sequence[str], gutter: float) -> tuple[float, int]:
@@ -106,32 +113,108 @@ def draw_graph(
     """Add the graph at the cursor. `fill(id, width)` makes a card's words, `frame(id)` its border colour; no card is wider
     than `widest`.
     """
-    sheet, layers = page.sheet, graph.layers()
+    layers, stacks = graph.layers(room.fit), graph.folded(room.fit).stacks
     rows, points = layers.rows, layers.waypoints
     left, right = page.x0 + room.lanes, page.x1 - room.lanes
     wide = min(
         [widest, *((right - left - rest) / n for rest, n in (_fill(layers, row, room.gutter) for row in rows) if n)]
     )
     centre = layered.spread(rows, layers.steps, wide, points, room.gutter, left, right)
-    made = layered.plan(rows, layers.steps, centre, wide, left, right, points)
-    flows = {name: fill(name, wide - 2 * sheet.pad) for name in graph.ids}
-    labels = {layers.ways[a.ends][-1]: _label(page, a, layers.ways[a.ends][-1], made) for a in graph.arrows if a.label}
-    boxes: dict[str, Box] = {}
-    floors, tops = [page.y], []
-    for gap, row in enumerate(rows):
-        page.y += _gap_height(sheet, made, labels, gap)
-        tops.append(page.y)
-        if row == (ENTRY,) and graph.entry:
-            boxes[ENTRY] = _badge(page, graph.entry, centre[ENTRY])
-        cards = [name for name in row if name in flows]
-        high = boxes[ENTRY].h if row == (ENTRY,) else max(flows[name].height for name in cards) + 2 * sheet.pad
-        for name in cards:
-            boxes[name] = page.card(name, flows[name], centre[name] - wide / 2, page.y, wide, high, stroke=frame(name))
-        page.y += high
-        floors.append(page.y)
+    made = layered.plan(rows, layers.steps, centre, wide, left, right, points, dict.fromkeys(stacks, hang.SPINE))
+    plot = Plot(page, graph, layers, stacks, made, centre, wide)
+    plot.measure(fill)
+    for gap in range(len(rows)):
+        plot.add_row(gap, frame)
     page.y += made.tracks[len(rows)] * layered.TRACK + (layered.STUB if made.tracks[len(rows)] else 0)
-    _add_links(page, layers, made, centre, floors, tops, boxes, labels)
-    page.add(*boxes.values(), *labels.values())
+    for arrow in (*([Arrow(ENTRY, graph.roots[0])] if graph.entry else []), *graph.arrows):
+        plot.add_link(arrow)
+    page.add(*plot.boxes.values(), *(box for there in (plot.labels, plot.hanging) for box in there.values()))
+
+
+@dataclass(slots=True)
+class Plot:
+    """A graph while it is put on a page. `labels` belong to the last step of an arrow, `hanging` ones to a card of a stack."""
+
+    page: Page
+    graph: Graph
+    layers: layered.Layers
+    stacks: Mapping[str, tuple[str, ...]]
+    made: layered.Plan
+    centre: Mapping[str, float]
+    wide: float
+    flows: dict[str, Flow] = field(default_factory=dict)
+    boxes: dict[str, Box] = field(default_factory=dict)
+    labels: dict[layered.Edge, Box] = field(default_factory=dict)
+    hanging: dict[str, Box] = field(default_factory=dict)
+    floors: list[float] = field(default_factory=list)
+    tops: list[float] = field(default_factory=list)
+    place: dict[str, str] = field(default_factory=dict)
+
+    def measure(self, fill: Callable[[str, float], Flow]) -> None:
+        """Words of all cards and labels."""
+        pad = 2 * self.page.sheet.pad
+        self.place = {name: stack for stack, members in self.stacks.items() for name in members}
+        self.floors.append(self.page.y)
+        for name in self.graph.ids:
+            self.flows[name] = fill(name, self.wide - pad - (hang.INDENT if name in self.place else 0.0))
+        for arrow in self.graph.arrows:
+            if arrow.label and arrow.target in self.place:
+                path = f"{arrow.source}->{arrow.target} label"
+                self.hanging[arrow.target] = label_box(self.page, path, *arrow.label, self.wide - hang.INDENT - 18, 2)
+            elif arrow.label:
+                last = self.layers.ways[arrow.ends][-1]
+                self.labels[last] = _label(self.page, arrow, last, self.made)
+
+    def add_row(self, gap: int, frame: Callable[[str], str]) -> None:
+        """The cards and stacks of one row, below the room for what arrives."""
+        page, row = self.page, self.layers.rows[gap]
+        page.y += _gap_height(page.sheet, self.made, self.labels, gap)
+        self.tops.append(page.y)
+        if row == (ENTRY,) and self.graph.entry:
+            self.boxes[ENTRY] = _badge(page, self.graph.entry, self.centre[ENTRY])
+        cards = [name for name in row if name in self.flows]
+        high = max((self.flows[name].height for name in cards), default=0.0) + 2 * page.sheet.pad
+        new = {}
+        for name in row:
+            left = self.centre[name] - self.wide / 2
+            if name in self.flows:
+                new[name] = page.card(name, self.flows[name], left, page.y, self.wide, high, stroke=frame(name))
+            elif name in self.stacks:
+                new |= hang.place(page, self.stacks[name], self.flows, self.hanging, frame, left, self.wide)
+        self.boxes |= new
+        page.y = max(box.bottom for box in (new or self.boxes).values())
+        self.floors.append(page.y)
+
+    def add_link(self, arrow: Arrow) -> None:
+        """An arrow through its steps, and its label on the last one."""
+        page, source, target = self.page, self.boxes[arrow.source], self.boxes[arrow.target]
+        way = self.layers.ways[arrow.source, self.place.get(arrow.target, arrow.target)]
+        routes = {(route.source, route.target): route for route in self.made.routes}
+        steps = [routes[step] for step in way]
+        exits = {**self.centre, arrow.source: source.centre}
+        lines = [layered.points(step, self.made, exits, self.floors, self.tops) for step in steps]
+        lines[0][0] = (lines[0][0][0], source.bottom)
+        label = self.hanging.get(arrow.target) or self.labels.get(way[-1])
+        if arrow.target in self.place:
+            lines[-1][-1] = (steps[-1].port, target.middle)
+            lines.append([lines[-1][-1], (target.x, target.middle)])
+        elif label is not None:
+            lift = steps[-1].tier * _tiers(self.made, self.labels, self.made.level[arrow.target])[0]
+            x = min(max(steps[-1].port - label.w / 2, target.x - 4), target.right + 4 - label.w)
+            move([label], x, target.y - layered.ARROW - label.h - lift)
+        path, sheet = f"{arrow.source}->{arrow.target}", page.sheet
+        page.add(
+            Link(
+                path,
+                layered.join(lines),
+                source.path,
+                target.path,
+                sheet.wire,
+                dash=sheet.dash,
+                label=label.path if label is not None else "",
+                trunk=arrow.source,
+            )
+        )
 
 
 def _gap_height(sheet: Sheet, made: layered.Plan, labels: Labels, gap: int) -> float:
@@ -180,39 +263,3 @@ def label_box(page: Page, path: str, words_path: str, words: str, room: float, m
         )
         room = 40
     return page.labels.box(path, words_path, words, "label", room + 18, sheet.surface_2, stroke=sheet.border, most=most)
-
-
-def _add_links(
-    page: Page,
-    layers: layered.Layers,
-    made: layered.Plan,
-    centre: Mapping[str, float],
-    floors: list[float],
-    tops: list[float],
-    boxes: dict[str, Box],
-    labels: Labels,
-) -> None:
-    sheet = page.sheet
-    exits = {name: box.centre for name, box in boxes.items()} | {name: centre[name] for name in layers.waypoints}
-    routes = {(route.source, route.target): route for route in made.routes}
-    for (source, target), way in layers.ways.items():
-        steps = [routes[step] for step in way]
-        lines = [layered.points(step, made, exits, floors, tops) for step in steps]
-        label = labels.get(way[-1])
-        if label is not None:
-            lift = steps[-1].tier * _tiers(made, labels, made.level[target])[0]
-            end = boxes[target]
-            x = min(max(steps[-1].port - label.w / 2, end.x - 4), end.right + 4 - label.w)
-            move([label], x, boxes[target].y - layered.ARROW - label.h - lift)
-        page.add(
-            Link(
-                f"{source}->{target}",
-                layered.join(lines),
-                boxes[source].path,
-                boxes[target].path,
-                sheet.wire,
-                dash=sheet.dash,
-                label=label.path if label is not None else "",
-                trunk=source,
-            )
-        )

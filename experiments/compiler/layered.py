@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 
 Edge = tuple[str, str]
 Rows = tuple[tuple[str, ...], ...]
@@ -254,12 +255,20 @@ def plan(
     left: float,
     right: float,
     waypoints: frozenset[str] = frozenset(),
+    spines: Mapping[str, float] = MappingProxyType({}),
 ) -> Plan:
-    """Ports and tracks. `left` and `right` bound the boxes; outer lanes lie beyond them."""
+    """Ports and tracks. `left` and `right` bound the boxes; outer lanes lie beyond them. A box of `spines` is entered that many px
+    from its left edge.
+    """
     level = {name: i for i, row in enumerate(rows) for name in row}
     routes = [Route(source, target, centre[target], width) for source, target in edges]
     _set_lanes(routes, level, centre, left, right)
-    _set_ports([route for route in routes if route.target not in waypoints], routes, level, centre, width)
+    entering = [route for route in routes if route.target not in waypoints]
+    _set_ports([route for route in entering if route.target not in spines], routes, level, centre, width)
+    for route in (route for route in entering if route.target in spines):
+        route.port = centre[route.target] - width / 2 + spines[route.target]
+        above = {r.source for r in routes if level[r.source] == level[route.target] - 1}
+        route.port += next((s for s in SHIFTS[:7] if _is_free([route], s, above, centre)), 0.0)
     tracks = _set_tracks(routes, level, centre, len(rows))
     return Plan(routes, tracks, level)
 

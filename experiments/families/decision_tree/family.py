@@ -44,10 +44,9 @@ class DecisionTree(Family):
         yield from super().inspect(scene)
         outcomes = {c.id for c in scene.of("outcome_panel")}
         for index, part in enumerate(scene.components):
-            if part.kind == "decision_edge" and part.source in outcomes:
-                yield Fault(
-                    index, f"an edge that leaves the outcome `{part.source}`", "edges that leave decision nodes"
-                )
+            if part.kind == "decision_edge" and part.source in outcomes and part.target not in outcomes:
+                got = f"an edge that leaves the outcome `{part.source}` for a question"
+                yield Fault(index, got, "edges that leave decision nodes, or lead from an outcome to a last one")
 
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:
         return lay_out(bound, sheet, self.summary(bound))
