@@ -7,6 +7,7 @@ position and no colour.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import sqrt
 from zlib import crc32
 
@@ -17,6 +18,7 @@ from experiments.compiler.tree import Box, Link, Ornament, Text, Tree
 HEAD_LENGTH, HEAD_WIDTH = 11.0, 9.0  # px
 
 
+@lru_cache(maxsize=1 << 16)
 def number(value: float) -> str:
     """One decimal, no trailing zero, no negative zero."""
     text = f"{value:.1f}"

@@ -5,6 +5,7 @@ states, which a legend explains.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from experiments.compiler.bind import Item
 from experiments.compiler.metric import width
@@ -76,7 +77,8 @@ def _entries(page: Page, path: str, legend: Legend, box: Box, y: float, colours:
     return y + line
 
 
-def swatches(sheet: Sheet) -> list[str]:
+@lru_cache(maxsize=4096)
+def swatches(sheet: Sheet) -> tuple[str, ...]:
     """Colours that tell legend entries without a state apart."""
     names = ("green", "purple", "blue", "danger", "amber", "muted")
-    return list(dict.fromkeys([sheet.accent(), *(sheet.named(name) for name in names)]))
+    return tuple(dict.fromkeys([sheet.accent(), *(sheet.named(name) for name in names)]))
