@@ -1,8 +1,11 @@
-"""Comparison board: two to four columns with the same parts side by side, measures below them, and what follows from it all."""
+"""Comparison board: two to four columns with the same parts side by side, measures below them, and what follows from it all.
+
+Scene surfaces name any columns, measures and callouts; the one form asks a bundle for so many of each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -12,8 +15,8 @@ from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Tree
 from experiments.content import Footer, Header, Key, Legend, Shape, Short, Words
 from experiments.families.comparison_board.layout import lay_out
-from experiments.family import Family, Fault, Kind, by_name
-from experiments.scene import Scene
+from experiments.family import Family, Fault, Form, Kind, by_name
+from experiments.scene import Component, Scene
 
 Colour = Literal["normal", "highlight", "success", "warning", "danger", "amber", "green", "blue", "purple", "muted"]
 
@@ -68,6 +71,24 @@ class ComparisonBoard(Family):
         Kind("comparison_callout", 4, (Callout,), at_least=1, at_most=4, id_tag="callout_id", asked="callouts"),
         Kind("footer_note", 5, (Footer,), at_most=1),
     )
+
+    forms = by_name(
+        Form(
+            "side_by_side",
+            {"columns": (2, 4), "metrics": (3, 5), "callouts": (1, 3), "legend": (0, 1), "footer": (0, 1)},
+            {"columns": 3, "metrics": 3, "callouts": 2, "legend": 1, "footer": 1},
+        )
+    )
+
+    def parts(self, form: Form, counts: Mapping[str, int]) -> Iterator[Component]:
+        yield Component("header_band", ref="header")
+        if counts["legend"]:
+            yield Component("legend_block", ref="legend")
+        for name in ("column", "metric", "callout"):
+            for i in range(1, counts[f"{name}s"] + 1):
+                yield Component(f"comparison_{name}", id=f"{name}_{i}", ref=f"{name}s.{name}_{i}")
+        if counts["footer"]:
+            yield Component("footer_note", ref="footer")
 
     def inspect(self, scene: Scene) -> Iterator[Fault]:
         yield from super().inspect(scene)
