@@ -27,8 +27,8 @@ class Column(Shape):
     kicker: Short | None = None
     title: Short
     subtitle: Words | None = None
-    chips: tuple[Short, ...] = Field(default=(), max_length=8)
-    bullets: tuple[Words, ...] = Field(default=(), max_length=6)
+    chips: tuple[Short, ...] = Field(default=(), max_length=10)
+    bullets: tuple[Words, ...] = Field(default=(), max_length=8)
     stat: Short | None = None
     accent: Colour | None = None
     note: Words | None = None
@@ -45,7 +45,7 @@ class Callout(Shape):
     badge: Short | None = None
     title: Short
     body: Words | None = None
-    lines: tuple[Words, ...] = Field(default=(), max_length=6)
+    lines: tuple[Words, ...] = Field(default=(), max_length=8)
     state: Colour | None = None
 
 
