@@ -80,7 +80,10 @@ def test_every_rung_says_why_it_exists_and_its_gates_are_known(label):
         (lambda d: d.update(families=["nope"]), r"families\.0: got 'nope', expected one of .*decision_tree"),
         (lambda d: d.update(families=["timelin"]), r"families\.0: .*did you mean `timeline`"),
         (lambda d: d.update(families=["timeline", "timeline"]), r"families: got timeline twice"),
-        (lambda d: d.update(surface="bundle"), r"families\.0: got 'table_matrix', expected one of .*memory_map, system_"),
+        (
+            lambda d: d.update(surface="bundle"),
+            r"families\.0: got 'table_matrix', expected one of .*memory_map, system_",
+        ),
         (lambda d: d["targets"].update(kind="forms"), r"families\.0: got 'table_matrix'.*forms"),
         (lambda d: d.update(families=["timeline"]), r"families\.0: got 'timeline'.*no case"),
         (

@@ -28,10 +28,6 @@ class Folded:
     edges: tuple[layered.Edge, ...]
     stacks: Mapping[str, tuple[str, ...]]
 
-    def place_of(self) -> dict[str, str]:
-        """The stack of each id that is in one."""
-        return {name: stack for stack, members in self.stacks.items() for name in members}
-
 
 @lru_cache(maxsize=1024)
 def fold(ids: tuple[str, ...], edges: tuple[layered.Edge, ...], roots: tuple[str, ...], fit: int) -> Folded:

@@ -165,7 +165,23 @@ def spread(
     shift = (
         middle - (min(x - wide[n] / 2 for n, x in centre.items()) + max(x + wide[n] / 2 for n, x in centre.items())) / 2
     )
-    return _set_aside({name: x + shift for name, x in centre.items()}, rows, above, waypoints)
+    shifted = _straighten({name: x + shift for name, x in centre.items()}, rows, steps, waypoints)
+    return _set_aside(shifted, rows, above, waypoints)
+
+
+def _straighten(
+    centre: dict[str, float], rows: Rows, steps: tuple[Edge, ...], waypoints: frozenset[str]
+) -> dict[str, float]:
+    """Waypoints of one arrow that all lie at the same end of their rows stand below each other."""
+    after = {source: target for source, target in steps if source in waypoints}
+    for head in (target for source, target in steps if target in waypoints and source not in waypoints):
+        way = [head]
+        while after[way[-1]] in waypoints:
+            way.append(after[way[-1]])
+        for end, outermost in ((0, min), (-1, max)):
+            if {row[end] for row in rows}.issuperset(way):
+                centre.update(dict.fromkeys(way, outermost([centre[name] for name in way])))
+    return centre
 
 
 def _offsets(widths: Sequence[float], gap: float) -> list[float]:
