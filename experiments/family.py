@@ -44,6 +44,7 @@ class Kind:
     end_tags: tuple[str, str] | None = None
     ref_tag: str | None = "ref"
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    last: bool = False  # no edge may leave it
     asked: str = ""  # the tag in which a prompt states how many there are, where it does: `columns` for [columns:3]
 
 
@@ -163,6 +164,7 @@ class Family(ABC):
 
     def _inspect_ids(self, scene: Scene) -> Iterator[Fault]:
         ids = Counter(c.id for c in scene.components if c.id is not None)
+        last = {c.id: c.kind for c in scene.components if c.kind in self.kinds and self.kinds[c.kind].last}
         pairs: set[tuple[str, str]] = set()
         first: set[str] = set()
         for index, part in enumerate(scene.components):
@@ -177,6 +179,9 @@ class Family(ABC):
                     yield Fault(
                         index, f"an edge end `{end}`", "the id of a component of this scene" + nearest(end, ids)
                     )
+            if part.source in last:
+                got = f"an edge that leaves the {last[part.source].replace('_', ' ')} `{part.source}`"
+                yield Fault(index, got, "edges that leave other parts; this one is the end")
             if part.source == part.target:
                 yield Fault(index, f"an edge from `{part.source}` to itself", "two different ends")
             if (part.source, part.target) in pairs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,17 @@ def test_there_are_enough_cases_and_they_differ() -> None:
         assert len(set(shapes)) == len(shapes), f"two cases of {family} have one structure"
         for form in families.load(family).forms:
             assert sum(c.form == form for c in case.every(family, "bundle")) >= 3
+
+
+@pytest.mark.parametrize("one", [case.every(name)[0] for name in NAMES], ids=lambda c: c.family)
+def test_no_edge_leaves_what_is_last(one: case.Case) -> None:
+    scene, kinds = one.scene(Style()), families.load(one.family).kinds
+    ends = [c for c in scene.components if kinds[c.kind].last]
+    for edge in [c for c in scene.components if kinds[c.kind].end_tags and c.target in {end.id for end in ends}]:
+        back = replace(edge, source=edge.target, target=edge.source)
+        faults = families.load(one.family).inspect(replace(scene, components=(*scene.components, back)))
+        assert any("leaves the" in fault.got for fault in faults)
+    assert not ends or {end.id for end in ends} & {c.target for c in scene.components}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,11 +7,11 @@ boxes, arrows and arrow labels to the page. It knows no family.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from experiments.compiler import hang, layered
-from experiments.compiler.bind import Item
+from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
@@ -41,12 +41,6 @@ def arrows_of(items: Sequence[Item]) -> list[Arrow]:
     return [Arrow(i.part.source or "", i.part.target or "", (f"{i.ref}.label", i.data.label)) for i in items]
 
 
-def sources(ids: Iterable[str], arrows: Sequence[Arrow], inner: Sequence[str]) -> tuple[str, ...]:
-    """Where a graph starts: those of the `inner` ids that no arrow leads to, the first of them where there is none."""
-    reached = {arrow.target for arrow in arrows}
-    return tuple(name for name in ids if name in inner and name not in reached) or (inner[0],)
-
-
 @dataclass(slots=True)
 class Graph:
     """Ids of cards in scene order, arrows, the ids to start from, and the words of a badge above the first one."""
@@ -56,14 +50,29 @@ class Graph:
     roots: tuple[str, ...]
     entry: tuple[str, str] | None = None
 
+    @property
+    def ends(self) -> tuple[layered.Edge, ...]:
+        return tuple(arrow.ends for arrow in self.arrows)
+
     def folded(self, fit: int) -> hang.Folded:
-        return hang.fold(self.ids, tuple(arrow.ends for arrow in self.arrows), self.roots, fit)
+        return hang.fold(self.ids, self.ends, self.roots, fit)
 
     def layers(self, fit: int) -> layered.Layers:
         """Layers of at most `fit` cards, where its leaves can be stacked."""
         folded = self.folded(fit)
         made = layered.arrange(folded.ids, folded.edges, self.roots)
         return made.under(ENTRY, self.roots[0]) if self.entry else made
+
+
+def read_graph(bound: Bound, inner: str, *ends: str, edge: str = "decision_edge") -> tuple[dict[str, Item], Graph]:
+    """The cards of a scene by id, and the graph that its edges make of them. It starts at the `inner` parts that no arrow leads to, at the
+    first of them where there is none.
+    """
+    cards = {item.id: item for item in bound.all(inner, *ends)}
+    arrows = arrows_of(bound.all(edge))
+    reached = {arrow.target for arrow in arrows}
+    nodes = [name for name, item in cards.items() if item.part.kind == inner]
+    return cards, Graph(tuple(cards), arrows, tuple(name for name in nodes if name not in reached) or (nodes[0],))
 
 
 @dataclass(slots=True)

@@ -4,15 +4,12 @@ from the scene surfaces.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from experiments.compiler.bind import Bound
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Tree
 from experiments.content import Footer, Graphed, Header, Label, Panel
 from experiments.families.architecture_map.layout import lay_out
-from experiments.family import Family, Fault, Kind, by_name
-from experiments.scene import Scene
+from experiments.family import Family, Kind, by_name
 
 
 class ArchitectureMap(Family):
@@ -26,16 +23,9 @@ class ArchitectureMap(Family):
         Kind(
             "decision_edge", 1, (Label,), at_least=1, at_most=32, end_tags=("from_ref", "to_ref"), ref_tag="label_ref"
         ),
-        Kind("outcome_panel", 1, (Panel,), at_most=4, id_tag="panel_id"),
+        Kind("outcome_panel", 1, (Panel,), at_most=4, id_tag="panel_id", last=True),
         Kind("footer_note", 2, (Footer,), at_most=1),
     )
-
-    def inspect(self, scene: Scene) -> Iterator[Fault]:
-        yield from super().inspect(scene)
-        outcomes = {c.id for c in scene.of("outcome_panel")}
-        for index, part in enumerate(scene.components):
-            if part.kind == "decision_edge" and part.source in outcomes:
-                yield Fault(index, f"an edge that leaves the outcome `{part.source}`", "edges that leave nodes")
 
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:
         return lay_out(bound, sheet, self.summary(bound))

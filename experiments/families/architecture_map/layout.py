@@ -7,7 +7,7 @@ from __future__ import annotations
 from experiments.compiler import chain
 from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
-from experiments.compiler.graph import Arrow, Graph, arrows_of, draw_graph, label_box, measure, roomy, sources
+from experiments.compiler.graph import Arrow, draw_graph, label_box, measure, read_graph, roomy
 from experiments.compiler.page import Page
 from experiments.compiler.panel import write_panel
 from experiments.compiler.sheet import Ground, Sheet
@@ -18,15 +18,13 @@ TIP = 17.0  # px below a label for the arrow head
 
 
 def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
-    cards = {item.id: item for item in bound.all("decision_node", "outcome_panel")}
-    arrows = arrows_of(bound.all("decision_edge"))
-    path = chain.order(list(cards), [arrow.ends for arrow in arrows])
-    graph = Graph(tuple(cards), arrows, sources(cards, arrows, [i.id for i in bound.all("decision_node")]))
+    cards, graph = read_graph(bound, "decision_node", "outcome_panel")
+    path = chain.order(graph.ids, graph.ends)
     room = measure(sheet, graph)
     page = Page(bound, sheet, None if path else room.width)
     page.header()
     if path:
-        by_source = {arrow.source: arrow for arrow in arrows}
+        by_source = {arrow.source: arrow for arrow in graph.arrows}
         _lanes(page, [cards[name] for name in path], [by_source[name] for name in path[:-1]])
     else:
         draw_graph(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
-from experiments.compiler.graph import Arrow, Graph, draw_graph, measure
+from experiments.compiler.graph import Graph, arrows_of, draw_graph, measure
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Ornament, Text, Tree
@@ -27,10 +27,7 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
 
 def _graph(bound: Bound, cards: dict[str, Item]) -> Graph:
     """The first question starts the tree, and so does every question that no branch leads to."""
-    arrows = [
-        Arrow(i.part.source or "", i.part.target or "", (f"{i.ref}.label", i.data.label))
-        for i in bound.all("decision_edge")
-    ]
+    arrows = arrows_of(bound.all("decision_edge"))
     reached = {arrow.target for arrow in arrows}
     questions = [name for name, item in cards.items() if item.part.kind == "decision_node"]
     entry = bound.one("entry_badge")

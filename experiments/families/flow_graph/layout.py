@@ -5,7 +5,7 @@ from __future__ import annotations
 from experiments.compiler import chain
 from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
-from experiments.compiler.graph import Graph, arrows_of, draw_graph, measure, roomy, sources
+from experiments.compiler.graph import draw_graph, measure, read_graph, roomy
 from experiments.compiler.page import Page
 from experiments.compiler.panel import write_panel
 from experiments.compiler.sheet import Sheet
@@ -13,10 +13,8 @@ from experiments.compiler.tree import Tree
 
 
 def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
-    cards = {item.id: item for item in bound.all("decision_node", "outcome_panel")}
-    arrows = arrows_of(bound.all("decision_edge"))
-    path = chain.order(list(cards), [arrow.ends for arrow in arrows])
-    graph = Graph(tuple(cards), arrows, sources(cards, arrows, [i.id for i in bound.all("decision_node")]))
+    cards, graph = read_graph(bound, "decision_node", "outcome_panel")
+    path = chain.order(graph.ids, graph.ends)
     room = measure(sheet, graph)
     page = Page(bound, sheet, None if path else room.width)
     page.header()
@@ -28,7 +26,7 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
         return sheet.line(sheet.accent(1)) if _is_result(cards[name]) else sheet.border
 
     if path:
-        by_source = {arrow.source: arrow for arrow in arrows}
+        by_source = {arrow.source: arrow for arrow in graph.arrows}
         steps = [by_source[name] for name in path[:-1]]
         chain.draw_chain(page, path, steps, chain.columns_for(len(path)), fill, frame)
     else:

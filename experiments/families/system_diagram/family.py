@@ -50,7 +50,7 @@ class SystemDiagram(Family):
         Kind("header_band", 0, (Header,), at_least=1, at_most=1),
         Kind("system_stage", 1, (Stage,), at_least=2, at_most=12, id_tag="stage_id"),
         Kind("system_link", 2, (Label,), at_least=2, at_most=24, end_tags=("from_stage", "to_stage")),
-        Kind("terminal_panel", 3, (Panel,), at_least=1, at_most=1, id_tag="panel_id"),
+        Kind("terminal_panel", 3, (Panel,), at_least=1, at_most=1, id_tag="panel_id", last=True),
         Kind("footer_note", 4, (Footer,), at_most=1),
     )
     forms = by_name(
@@ -76,10 +76,6 @@ class SystemDiagram(Family):
         stages, links = len(scene.of("system_stage")), scene.of("system_link")
         if len(links) < stages:
             yield Fault(None, f"{len(links)} links for {stages} stages", "as many links as stages, or more")
-        terminal = {c.id for c in scene.of("terminal_panel")}
-        for index, part in enumerate(scene.components):
-            if part.kind == "system_link" and part.source in terminal:
-                yield Fault(index, f"a link that leaves the terminal `{part.source}`", "links that leave stages")
 
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:
         return lay_out(bound, sheet, self.summary(bound))

@@ -8,18 +8,18 @@ from itertools import pairwise
 from experiments.compiler import chain
 from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
-from experiments.compiler.graph import Arrow, Graph, arrows_of, draw_graph, measure, roomy, sources
+from experiments.compiler.graph import Arrow, Graph, draw_graph, measure, read_graph, roomy
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Box, Ornament, Text, Tree, move
 
 
 def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
-    nodes = {item.id: item for item in bound.all("graph_node")}
-    arrows = arrows_of(bound.all("decision_edge")) or [Arrow(a, b) for a, b in pairwise(nodes)]
-    path = chain.order(list(nodes), [arrow.ends for arrow in arrows])
+    nodes, graph = read_graph(bound, "graph_node")
+    if not graph.arrows:
+        graph = Graph(graph.ids, [Arrow(a, b) for a, b in pairwise(graph.ids)], graph.ids[:1])
+    path = chain.order(graph.ids, graph.ends)
     numbers = {name: n for n, name in enumerate(path or nodes, 1)}
-    graph = Graph(tuple(nodes), arrows, sources(nodes, arrows, list(nodes)))
     room = measure(sheet, graph)
     page = Page(bound, sheet, None if path else room.width)
     page.header()
@@ -28,7 +28,7 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
         return _stage(page, nodes[name], numbers[name], wide)
 
     if path:
-        by_source = {arrow.source: arrow for arrow in arrows}
+        by_source = {arrow.source: arrow for arrow in graph.arrows}
         steps = [by_source[name] for name in path[:-1]]
         chain.draw_chain(page, path, steps, _columns(page, steps), fill, lambda name: sheet.border)
     else:
