@@ -90,6 +90,11 @@ def fault(text: str) -> str | None:
     return "the text is blank; leave the field out instead" if is_blank(text) else None
 
 
+def is_unsafe(text: str) -> bool:
+    """Whether a text holds a character that cannot be drawn; printable ASCII, the usual case, is known without a search."""
+    return not (text.isascii() and text.isprintable()) and UNSAFE.search(text) is not None
+
+
 def is_blank(text: str) -> bool:
     """Whether nothing of a text is seen: only spaces, marks without a letter to stand on, and format characters."""
     return all(unicodedata.category(c)[0] in "ZMC" for c in text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from experiments.character import UNSAFE
+from experiments.character import UNSAFE, is_unsafe
 from experiments.compiler.metric import advance, width
 
 _SOFT = "/_.-:,;=|&?+)>"
@@ -18,7 +18,7 @@ def clean(text: str) -> str:
     """XML-safe text: markup characters escaped, undrawable ones (controls, bidi overrides, lone surrogates) replaced
     by U+FFFD.
     """
-    if UNSAFE.search(text):
+    if is_unsafe(text):
         text = UNSAFE.sub("\ufffd", text)
     if "&" in text or "<" in text or ">" in text:
         text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from experiments.character import UNSAFE, is_blank
+from experiments.character import is_blank, is_unsafe
 from experiments.compiler.metric import STACKS
 from experiments.violation import Violation, shorten
 
@@ -181,7 +181,7 @@ def _visit(element: Element, path: str, size: tuple[float, float], depth: int, f
 
 def _check_words(element: Element, path: str, found: list[Violation]) -> None:
     text = element.text or ""
-    if UNSAFE.search(text):
+    if is_unsafe(text):
         found.append(Violation(path, shorten(text), "no control or bidi characters"))
     if is_blank(text) and not len(element):
         found.append(Violation(path, "no words", "some"))
