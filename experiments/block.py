@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from experiments import families
 from experiments.family import Family, Kind
@@ -22,9 +23,12 @@ ORDER = ("canvas", "layout", *(axis for axis in AXES if axis != "canvas"), "topi
 ALWAYS = ("layout", "theme", "tone", "density", "topic")
 
 
-def carried() -> tuple[str, ...]:
-    """Families that scene surfaces can write: those with component kinds."""
-    return tuple(name for name in families.names() if families.load(name).kinds)
+def carried(slots: bool = False) -> tuple[str, ...]:
+    """Families that scene surfaces can write: those whose components refer to pieces of content; with `slots` those whose
+    components refer to it field by field.
+    """
+    loaded = map(families.load, families.names())
+    return tuple(f.name for f in loaded if f.kinds and any(kind.slots for kind in f.kinds.values()) == slots)
 
 
 def write_attributes(scene: Scene) -> list[str]:
@@ -49,11 +53,15 @@ def write_prompt(scene: Scene) -> str:
     return " ".join([TASK, f"[layout:{scene.family}]", f"[topic:{scene.topic}]", *style, *counts, OUT])
 
 
-def refuse_foreign(scene: Scene, surface: str, with_topic: bool = False) -> Family:
+def refuse_foreign(
+    scene: Scene, surface: str, with_topic: bool = False, slots: bool = False, words: bool = False
+) -> Family:
     """The scene's family, or a SurfaceError where this surface would lose part of the scene."""
     found: list[Violation] = []
-    if scene.family not in carried():
-        found.append(Violation("scene.family", shorten(scene.family), f"one of {', '.join(carried())}"))
+    if scene.family not in carried(slots):
+        found.append(Violation("scene.family", shorten(scene.family), f"one of {', '.join(carried(slots))}"))
+    if scene.words and not words:
+        found.append(Violation("scene.words", "words in the scene", f"none: the {surface} surface writes references"))
     if scene.form or scene.counts:
         found.append(
             Violation(
@@ -78,8 +86,10 @@ def split_header(tags: Sequence[Tag]) -> tuple[list[Tag], list[Tag]]:
     return list(tags[:cut]), list(tags[cut:])
 
 
-def read_attributes(reader: Reader, tags: Sequence[Tag], required: Sequence[str], ordered: bool) -> dict[str, str]:
-    """Attribute values by name; `ordered` also insists on the canonical order."""
+def read_attributes(
+    reader: Reader, tags: Sequence[Tag], required: Sequence[str], ordered: bool, slots: bool = False
+) -> dict[str, str]:
+    """Attribute values by name; `ordered` also insists on the canonical order, `slots` chooses the families (`carried`)."""
     values: dict[str, str] = {}
     seen: set[str] = set()
     last = -1
@@ -92,7 +102,7 @@ def read_attributes(reader: Reader, tags: Sequence[Tag], required: Sequence[str]
         if ordered and place < last:
             reader.report(tag, f"{tag.text} after [{ORDER[last]}:]", "the order " + " ".join(ORDER))
         last = max(last, place)
-        value = read_attribute(reader, tag)
+        value = read_attribute(reader, tag, slots)
         if value is not None:
             values[tag.name] = value
     for name in required:
@@ -101,19 +111,25 @@ def read_attributes(reader: Reader, tags: Sequence[Tag], required: Sequence[str]
     return values
 
 
-def read_attribute(reader: Reader, tag: Tag) -> str | None:
+def read_attribute(reader: Reader, tag: Tag, slots: bool = False) -> str | None:
     if tag.name == "layout":
-        return check_value(reader, tag, carried())
+        return check_value(reader, tag, carried(slots))
     if tag.name == "topic":
         return check_payload(reader, tag, tag.value, ID, "a topic")
     return check_value(reader, tag, AXES[tag.name])
 
 
-def build(reader: Reader, values: dict[str, str], parts: Sequence[tuple[Component, Tag]]) -> Scene:
+def build(
+    reader: Reader,
+    values: dict[str, str],
+    parts: Sequence[tuple[Component, Tag]],
+    words: tuple[tuple[str, str], ...] = (),
+) -> Scene:
     """The scene, after every structural check of its family; raises with all violations."""
     family = families.load(values["layout"]) if "layout" in values else None
     style = Style(**{name: value for name, value in values.items() if name not in ("layout", "topic")})
-    scene = Scene(family.name if family else "", style, values.get("topic", ""), components=tuple(c for c, _ in parts))
+    components = tuple(c for c, _ in parts)
+    scene = Scene(family.name if family else "", style, values.get("topic", ""), components=components, words=words)
     for fault in family.inspect(scene) if family else ():
         reader.report(None if fault.component is None else parts[fault.component][1], fault.got, fault.expected)
     reader.fail_if_any()
@@ -188,7 +204,7 @@ def fields(kind: Kind) -> tuple[Field, ...]:
 
 def assemble(kind: Kind, values: dict[str, str]) -> Component:
     """A component from the values of its slots."""
-    plain = {slot: value for slot, value in values.items() if slot not in kind.attributes}
+    plain: dict[str, Any] = {slot: value for slot, value in values.items() if slot not in kind.attributes}
     return Component(
         kind.name, attributes=tuple((key, values[key]) for key in kind.attributes if key in values), **plain
     )

@@ -1,28 +1,30 @@
 """Cases: contents that were written for a picture, found in `families/<family>/cases/*.json`.
 
 A case of a scene surface carries its components; a case of the bundle surface carries a form and enough content for
-the form's whole range of counts. A case has no style: `case.scene(style)` gives it one. Cases hold our own words and
-are data; nothing here generates or splits.
+the form's whole range of counts. A case has no style: `case.scene(style)` gives it one. The surface in a case file is the one that it
+is spelled in; `case.on(surface)` is the same case for another one that can say it. Cases hold our own words and are data; nothing here
+generates or splits.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from experiments import families
-from experiments.family import Kind
+from experiments import asset, families, payload, surfaces
+from experiments.family import Family, Kind
 from experiments.scene import Component, Counts, Scene
 from experiments.style import Style
-from experiments.surfaces import compact
-from experiments.tag import Reader, Tag
+from experiments.surfaces import compact, dotted
+from experiments.tag import Reader, SurfaceError, Tag
 from experiments.violation import Violation, ViolationError
 
-KEYS = {"gold": {"case", "surface", "topic", "components", "content"}, "bundle": {"case", "surface", "form", "content"}}
+_SCENE = {"case", "surface", "topic", "components", "content"}
+KEYS = {"gold": _SCENE, "keyed": _SCENE, "bundle": {"case", "surface", "form", "content"}}
 
 
 class CaseError(ViolationError):
@@ -31,7 +33,7 @@ class CaseError(ViolationError):
 
 @dataclass(frozen=True)
 class Case:
-    """One case. `topic` and `components` belong to scene surfaces (`surface` "gold"), `form` to bundles."""
+    """One case. `topic` and `components` belong to scene surfaces, `form` to bundles."""
 
     id: str
     family: str
@@ -54,7 +56,21 @@ class Case:
             return family.lower(self.form, counts or tuple(family.forms[self.form].usual.items()), style)
         if counts is not None:
             raise ValueError(f"case {self.id}: got counts, expected none: a {self.surface} case has a fixed structure")
-        return Scene(self.family, style, topic=self.topic, components=self.components)
+        family = families.load(self.family)
+        worn = family.dress(style) if isinstance(family, asset.AssetFamily) else style
+        scene = Scene(self.family, worn, topic=self.topic, components=self.components)
+        return asset.inline(scene, self.content, family.kinds) if self.surface == "asset" else scene
+
+    def on(self, surface: str) -> Case | None:
+        """This case for a surface; None where the surface cannot say it."""
+        if (surface == "bundle") != bool(self.form) or self.family not in surfaces.load(surface).families():
+            return None
+        moved = replace(self, surface=surface)
+        try:
+            surfaces.load(surface).format(moved.scene(Style()))
+        except SurfaceError:
+            return None
+        return moved
 
 
 @cache
@@ -80,7 +96,8 @@ def read(path: Path, family: str) -> Case:
     ]
     if record.get("case") != path.stem:
         found.append(Violation(f"{path.name}: case", repr(record.get("case")), repr(path.stem)))
-    components = _components(families.load(family).kinds, record.get("components", []), found, path.name)
+    lines, content = record.get("components", []), record.get("content", {})
+    components = _components(families.load(family), lines, content, found, path.name)
     if found:
         raise CaseError(found)
     return Case(
@@ -103,26 +120,44 @@ def _holds(content: Any, ref: str) -> bool:
 
 
 def _components(
-    kinds: Mapping[str, Kind], lines: list[str], found: list[Violation], name: str
+    family: Family, lines: list[str], content: Mapping[str, Any], found: list[Violation], name: str
 ) -> tuple[Component, ...]:
-    """Components from the compact spelling without its brackets."""
+    """Components from the compact or dotted spelling without its brackets."""
     reader = Reader([])
-    parts = []
+    parts: list[Component] = []
     for i, line in enumerate(lines):
         kind, _, payload = line.partition(":")
-        if kind not in kinds:
-            found.append(
-                Violation(f"{name}: components.{i}", repr(line), "kind:payload with one of " + ", ".join(kinds))
-            )
+        if kind not in family.kinds:
+            expected = "kind:payload with one of " + ", ".join(family.kinds)
+            found.append(Violation(f"{name}: components.{i}", repr(line), expected))
             continue
-        parts.append(compact.read_component(reader, kinds[kind], Tag(i, 0, f"[{line}]", kind, payload)))
+        tag = Tag(i, 0, f"[{line}]", kind, payload)
+        if isinstance(family, asset.AssetFamily):
+            part = _read_keyed(reader, family.kinds[kind], tag, content, sum(p.kind == kind for p in parts))
+        else:
+            part = compact.read_component(reader, family.kinds[kind], tag)
+        if part is not None:
+            parts.append(part)
     found += reader.violations
-    return tuple(part for part in parts if part is not None)
+    return tuple(parts)
+
+
+def _read_keyed(reader: Reader, kind: Kind, tag: Tag, content: Mapping[str, Any], number: int) -> Component | None:
+    """A component; one without references stands for every field that the content has at its keyed paths."""
+    part = payload.read_component(reader, kind, tag, dotted.read_argument)
+    if part is None or part.fields:
+        return part
+    entries = content.get(kind.name, [])
+    entry = entries[number] if isinstance(entries, list) and number < len(entries) else {}
+    return replace(
+        part, fields=tuple((s.name, asset.path_of(kind.name, number, s.name)) for s in kind.slots if s.name in entry)
+    )
 
 
 @cache
 def every(family: str | None = None, surface: str | None = None) -> tuple[Case, ...]:
-    """All cases, sorted by family and id; of one family, or of one surface (`gold` or `bundle`), where asked."""
+    """All cases, sorted by family and id; of one family, or those that a surface can say, where asked."""
     chosen = [family] if family else families.names()
     names = [(f, path.stem) for f in chosen for path in sorted((families.folder(f) / "cases").glob("*.json"))]
-    return tuple(case for case in (load(*name) for name in names) if surface in (None, case.surface))
+    cases = (load(*name) if surface is None else load(*name).on(surface) for name in names)
+    return tuple(case for case in cases if case is not None)

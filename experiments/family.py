@@ -26,12 +26,25 @@ if TYPE_CHECKING:
     from experiments.compiler.tree import Tree
 
 
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One field of a component that takes its content field by field. `named`: written `name=value` rather than by position;
+    `legal`: its closed list of values, empty for words.
+    """
+
+    name: str
+    required: bool = True
+    named: bool = False
+    legal: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Kind:
     """A component kind: how a block names its id, its ends and its reference, how often it may occur, what its
     reference holds.
 
-    `rank` orders the kinds of a family in a scene: a lower rank comes first, equal ranks may interleave.
+    `rank` orders the kinds of a family in a scene: a lower rank comes first, equal ranks may interleave. A kind with `slots` has no
+    reference of its own but a path for each field, and `data` is the shape that these make together.
     """
 
     name: str
@@ -46,6 +59,7 @@ class Kind:
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     last: bool = False  # no edge may leave it
     asked: str = ""  # the tag in which a prompt states how many there are, where it does: `columns` for [columns:3]
+    slots: tuple[Slot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +153,7 @@ class Family(ABC):
         """
         yield from self._inspect_kinds(scene)
         yield from self._inspect_ids(scene)
+        yield from self._inspect_slots(scene)
         if scene.form:
             yield from self._inspect_form(scene)
 
@@ -165,6 +180,7 @@ class Family(ABC):
     def _inspect_ids(self, scene: Scene) -> Iterator[Fault]:
         ids = Counter(c.id for c in scene.components if c.id is not None)
         last = {c.id: c.kind for c in scene.components if c.kind in self.kinds and self.kinds[c.kind].last}
+        names = self.ends(scene)
         pairs: set[tuple[str, str]] = set()
         first: set[str] = set()
         for index, part in enumerate(scene.components):
@@ -175,9 +191,9 @@ class Family(ABC):
             if part.source is None or part.target is None:
                 continue
             for end in (part.source, part.target):
-                if end not in ids:
+                if end not in names:
                     yield Fault(
-                        index, f"an edge end `{end}`", "the id of a component of this scene" + nearest(end, ids)
+                        index, f"an edge end `{end}`", "the id of a component of this scene" + nearest(end, names)
                     )
             if part.source in last:
                 got = f"an edge that leaves the {last[part.source].replace('_', ' ')} `{part.source}`"
@@ -187,6 +203,31 @@ class Family(ABC):
             if (part.source, part.target) in pairs:
                 yield Fault(index, f"a second edge {part.source}->{part.target}", "one edge per pair of ends")
             pairs.add((part.source, part.target))
+
+    def ends(self, scene: Scene) -> Mapping[str, int]:
+        """What an edge may name as its end: each name with the position of its component among the scene's components."""
+        return {c.id: index for index, c in enumerate(scene.components) if c.id is not None}
+
+    def _inspect_slots(self, scene: Scene) -> Iterator[Fault]:
+        """Fields that a component must have, and closed ones with their values. Fields that it cannot have."""
+        for index, part in enumerate(scene.components):
+            kind = self.kinds.get(part.kind)
+            if kind is None or not (kind.slots or part.fields):
+                continue
+            slots = {slot.name: slot for slot in kind.slots}
+            stated = [name for name, _ in (*part.fields, *part.attributes)]
+            for name, count in Counter(stated).items():
+                if name not in slots or count > 1:
+                    got = f"a field `{name}`" if name not in slots else f"{count} fields `{name}`"
+                    yield Fault(index, got, f"once each of {', '.join(slots)}" + nearest(name, slots))
+            for name, value in part.attributes:
+                if name in slots and value not in slots[name].legal:
+                    yield Fault(index, f"{name}={value}", f"one of {', '.join(slots[name].legal) or '(a reference)'}")
+            for slot in kind.slots:
+                if slot.required and slot.name not in stated:
+                    yield Fault(index, f"a {kind.name} without `{slot.name}`", f"its `{slot.name}`")
+            if kind.slots and not stated:
+                yield Fault(index, f"a {kind.name} without fields", f"at least one of {', '.join(slots)}")
 
     def _inspect_form(self, scene: Scene) -> Iterator[Fault]:
         form = self.forms.get(scene.form)

@@ -1,7 +1,8 @@
 """The scene model: what a model says, before any words or numbers are bound to it.
 
 Frozen and hashable. Every surface formats and parses this one model; families give it meaning, the compiler draws it.
-A scene never holds display text: components carry *references* into a content document.
+A component never holds display text: it carries *references* into a content document. Where a surface writes the words into the
+scene itself (`asset`), they lie beside the components in `Scene.words`, as the content document that the text brought along.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ Counts = tuple[tuple[str, int], ...]
 @dataclass(frozen=True, slots=True)
 class Component:
     """One part of a scene. Edges have `source` and `target`; the rest may have an `id`. `ref` is a dotted path into
-    the content.
+    the content; kinds that take their content field by field have one path for each of their `fields` instead.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Component:
     source: str | None = None
     target: str | None = None
     attributes: tuple[tuple[str, str], ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value of an attribute such as `lane`."""
@@ -33,8 +35,8 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A family, a style and components. `form` and `counts` are set where the surface states them (bundle), empty
-    elsewhere.
+    """A family, a style and components. `form` and `counts` are set where the surface states them (bundle), `words` (path, text)
+    where it carries them inline (asset); empty elsewhere.
     """
 
     family: str
@@ -43,6 +45,7 @@ class Scene:
     form: str = ""
     counts: Counts = ()
     components: tuple[Component, ...] = ()
+    words: tuple[tuple[str, str], ...] = ()
 
     def of(self, *kinds: str) -> tuple[Component, ...]:
         """The components of the given kinds, in scene order."""

@@ -62,9 +62,9 @@ class Reader:
             raise SurfaceError(self.violations)
 
 
-def read(text: str) -> Reader:
+def read(text: str, bare: re.Pattern[str] | None = None) -> Reader:
     """Cut a text into tags. Text outside brackets, broken brackets and tags without a space between them are
-    violations.
+    violations; but text that matches `bare` becomes a tag without a name, its value the text.
     """
     reader = Reader([], length=len(text))
     if len(text) > MAX_TEXT:
@@ -75,11 +75,12 @@ def read(text: str) -> Reader:
         whole = piece[0]
         parts = _TAG.fullmatch(whole)
         slash, name, value = parts.groups() if parts else ("", "", None)
-        tag = Tag(position, piece.start(), whole, name, value, bool(slash))
+        loose = parts is None and bare is not None and bare.fullmatch(whole) is not None
+        tag = Tag(position, piece.start(), whole, name, whole if loose else value, bool(slash))
         if position > 1 and piece.start() == end:
             reader.report(tag, f"{shorten(whole)} right after the tag before it", "white space between tags")
         end = piece.end()
-        if parts is None or (slash and value is not None):
+        if not loose and (parts is None or (slash and value is not None)):
             reader.report(tag, shorten(whole), "a tag such as [name], [/name] or [name:value]")
         else:
             reader.tags.append(tag)

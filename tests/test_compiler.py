@@ -32,7 +32,7 @@ STYLES = [Style(*axes) for axes in product(THEMES, TONES, DENSITIES, BACKGROUNDS
 
 def jobs(one: case.Case) -> Iterator[tuple[Counts | None, Style]]:
     """All styles for a scene case; all legal counts x all styles for a bundle case (or a spread sample of them)."""
-    legal = [None] if one.surface == "gold" else list(families.load(one.family).forms[one.form].legal())
+    legal = [None] if not one.form else list(families.load(one.family).forms[one.form].legal())
     for i, counts in enumerate(legal):
         step = 1 if FULL else 9 if counts is None else 60
         for style in STYLES[(7 * i) % step :: step]:
@@ -60,15 +60,18 @@ def test_counts_are_drawn(one: case.Case) -> None:
         for part in scene.components:
             if part.ref and part.kind != "address_strip":
                 assert any(path == part.ref or path.startswith(f"{part.ref}.") for path in paths), part
+            closed = {slot.name for slot in families.load(one.family).kinds[part.kind].slots if slot.legal}
+            assert {path for name, path in part.fields if name not in closed} <= paths, part
+        said = [path for part in scene.components for path in (part.ref, part.id, *(p for _, p in part.fields)) if path]
         for node in compiler.tree.walk(tree.root):
             if isinstance(node, compiler.tree.Text):
-                assert any(node.path.startswith(part.ref or "\0") for part in scene.components), node.path
+                assert any(node.path.startswith(path) for path in said), node.path
 
 
 @pytest.mark.parametrize("axis", ["canvas", "frame", "inset", "gap", "connector"])
 def test_further_style_attributes(axis: str) -> None:
     for one in case.every():
-        if one.surface == "gold":
+        if not one.form:
             for value, density in product(AXES[axis], DENSITIES):
                 compiler.compile(one.scene(Style(density=density, **{axis: value})), one.content)
 
@@ -152,7 +155,7 @@ def reword(value: object, draw: random.Random) -> None:
     ):
         if not isinstance(child, str):
             reword(child, draw)
-        elif key not in ("state", "span", "accent") and draw.random() < 0.33:
+        elif key not in ("state", "span", "accent", "variant") and draw.random() < 0.33:
             value[key] = " ".join(draw.choices(LONG, k=draw.choice((1, 1, 2, 3, 5, 9))))[:150].strip()  # type: ignore[index]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from experiments import compiler
 from experiments.style import DENSITIES, THEMES
-from experiments.surfaces import compact, gold
+from experiments.surfaces import asset, compact, dotted, gold, keyed
 
 GOLD = Path(os.environ.get("CKTRACK_GOLD") or Path(__file__).parents[2] / "shared" / "gold")
 FOLDERS = ("spec12", "spec13b", "spec14a", "spec14b", "spec15a", "spec15b")
@@ -39,6 +40,30 @@ def test_compact_scene_draws(path: Path) -> None:
             tags = [t for t in compact.format(scene).split() if not t.startswith(tuple(f"[{name}:" for name in style))]
             text = " ".join([tags[0], *(f"[{name}:{value}]" for name, value in style.items()), *tags[1:]])
             assert compiler.compile_text("compact", text, content_of(path)).svg
+
+
+BOUND = (
+    "broader_1",
+    *(f"gen1/{name}" for name in ("comparison_span_chart", "poster_stack", "dashboard_cards", "timeline_flow")),
+)
+ASSETS = sorted(path for folder in BOUND for path in (GOLD / folder).glob("*.scene.compact.dsl"))
+
+
+@here
+@pytest.mark.parametrize("path", ASSETS, ids=lambda p: f"{p.parent.name}/{p.name.split('.')[0]}")
+def test_asset_scene_draws_every_field(path: Path) -> None:
+    """Scenes with dotted references and a content, and scenes with their words inline and none."""
+    document = path.with_name(path.name.replace(".scene.compact.dsl", ".content.json"))
+    surface, content = (dotted, json.loads(document.read_text())) if document.exists() else (asset, {})
+    scene = surface.parse(path.read_text())
+    assert surface.parse(surface.format(scene)) == scene and (scene.words or keyed.parse(keyed.format(scene)) == scene)
+    for theme in THEMES:
+        for density in DENSITIES:
+            styled = replace(scene, style=replace(scene.style, theme=theme, density=density, tone="mixed"))
+            tree = compiler.compile(styled, content).tree
+            drawn = {getattr(node, "path", "") for node in compiler.tree.walk(tree.root)}
+            fields = {place for part in scene.components for name, place in part.fields if name != "accent"}
+            assert fields <= drawn
 
 
 FULL = sorted(path for folder in FOLDERS for path in (GOLD / folder).glob("*.scene.dsl"))

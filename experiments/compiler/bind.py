@@ -8,14 +8,16 @@ violation: nothing is skipped and nothing is drawn literally.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
 
 from experiments import families
+from experiments.compiler import inline
 from experiments.content import Shape
 from experiments.family import Family
 from experiments.scene import Component, Scene
@@ -34,10 +36,17 @@ class Item:
 
     part: Component
     data: Any
+    number: int = 0  # position among the components of its kind
 
     @property
     def ref(self) -> str:
-        return self.part.ref or self.part.id or self.part.kind
+        return (
+            self.part.ref or self.part.id or (f"{self.part.kind}.{self.number}" if self.part.fields else self.part.kind)
+        )
+
+    def at(self, field: str) -> str:
+        """Where the words of a field come from."""
+        return dict(self.part.fields).get(field) or f"{self.ref}.{field}"
 
     @property
     def id(self) -> str:
@@ -71,14 +80,16 @@ def bind(scene: Scene, content: Mapping[str, Any]) -> Bound:
         Violation("scene" if f.component is None else f"scene.components.{f.component}", f.got, f.expected)
         for f in family.inspect(scene)
     ]
-    shape, faults = read_content(family, content)
+    shape, faults = read_content(family, inline.document(scene.words) if scene.words else content)
     found += faults
     if shape is None or found:
         raise CompileError(found)
     items = []
+    seen: Counter[str] = Counter()
     for part in scene.components:
-        data = _resolve(shape, part, family, found)
-        items.append(Item(part, data))
+        data = (_assemble if family.kinds[part.kind].slots else _resolve)(shape, part, family, found)
+        items.append(Item(part, data, seen[part.kind]))
+        seen[part.kind] += 1
     if found:
         raise CompileError(found)
     return Bound(scene, family, items, shape)
@@ -102,7 +113,9 @@ def _read_content(name: str, text: str) -> tuple[Shape | None, list[Violation]]:
 
 
 def _violation(error: Any) -> Violation:
-    path = ".".join(["content", *(str(step) for step in error["loc"])])
+    path = ".".join(
+        ["content", *(str(step) for step in error["loc"] if not str(step).startswith("("))]
+    )  # "(list)": a branch of a union
     message = error["msg"].removeprefix("Value error, ")
     got = "nothing" if error["type"] == "missing" else shorten(error["input"])
     return Violation(path, got, message[0].lower() + message[1:])
@@ -112,22 +125,49 @@ def _resolve(shape: Shape, part: Component, family: Family, found: list[Violatio
     kind = family.kinds[part.kind]
     if kind.ref_tag is None:
         return None
-    steps = (part.ref or "").split(".")
+    value = _walk(shape, part.ref or "", part.kind, found)
+    if value is not None and not isinstance(value, kind.data):
+        names = " or ".join(t.__name__ for t in kind.data)
+        found.append(Violation(f"content.{part.ref}", type(value).__name__, f"{names}, as [{part.kind}] needs"))
+    return value
+
+
+def _assemble(shape: Shape, part: Component, family: Family, found: list[Violation]) -> Any:
+    """The shape that the fields of a component make together."""
+    before = len(found)
+    values = dict(part.attributes)
+    for name, path in part.fields:
+        value = _walk(shape, path, f"{part.kind}.{name}", found)
+        if isinstance(value, str):
+            values[name] = value
+        elif value is not None:
+            found.append(Violation(f"content.{path}", f"a {type(value).__name__}", f"words, as [{part.kind}] needs"))
+    if len(found) > before:
+        return None
+    try:
+        return _validate(family.kinds[part.kind].data[0], tuple(values.items()))
+    except ValidationError as error:
+        for fault in error.errors():
+            name = str(fault["loc"][0]) if fault["loc"] else ""
+            found.append(replace(_violation(fault), place=f"content.{dict(part.fields).get(name, part.kind)}"))
+        return None
+
+
+@lru_cache(maxsize=1 << 14)
+def _validate(shape: type[Shape], values: tuple[tuple[str, str], ...]) -> Shape:
+    return shape.model_validate(dict(values))
+
+
+def _walk(shape: Shape, path: str, user: str, found: list[Violation]) -> Any:
+    """What a dotted path leads to; None and a violation where it leads nowhere."""
+    steps = path.split(".")
     value: Any = shape
     for i, step in enumerate(steps):
         value, missing = _step(value, step)
         if missing or value is None:
-            found.append(
-                Violation(
-                    f"content.{part.ref}",
-                    "nothing" if i == len(steps) - 1 else f"nothing at `{'.'.join(steps[: i + 1])}`",
-                    f"what [{part.kind}] refers to{missing}",
-                )
-            )
+            got = "nothing" if i == len(steps) - 1 else f"nothing at `{'.'.join(steps[: i + 1])}`"
+            found.append(Violation(f"content.{path}", got, f"what [{user}] refers to{missing}"))
             return None
-    if not isinstance(value, kind.data):
-        names = " or ".join(t.__name__ for t in kind.data)
-        found.append(Violation(f"content.{part.ref}", type(value).__name__, f"{names}, as [{part.kind}] needs"))
     return value
 
 

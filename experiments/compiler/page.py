@@ -75,10 +75,12 @@ class Page:
         bar = 6.0
         flow = self.flow(self.room - bar - sheet.pad)
         if header.kicker:
-            flow.text(f"{path}.kicker", header.kicker, "kicker", accent, most=1)
-        flow.text(f"{path}.headline", header.headline, "headline", gap=sheet.gap * 0.2, most=2, even=True)
+            flow.text(item.at("kicker"), header.kicker, "kicker", accent, most=1)
+        flow.text(item.at("headline"), header.headline, "headline", gap=sheet.gap * 0.2, most=2, even=True)
         if header.subtitle:
-            flow.text(f"{path}.subtitle", header.subtitle, "subtitle", sheet.canvas.muted, gap=sheet.gap * 0.22, most=3)
+            flow.text(
+                item.at("subtitle"), header.subtitle, "subtitle", sheet.canvas.muted, gap=sheet.gap * 0.22, most=3
+            )
         self.add(Ornament("rect", self.x0, self.y + 4, bar, flow.height - 6, fill=accent, radius=bar / 2))
         box = Box(path, self.x0 + bar + sheet.pad * 0.8, self.y, self.room - bar - sheet.pad * 0.8, flow.height)
         box.children = flow.place(box.x, box.y)

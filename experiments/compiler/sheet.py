@@ -136,6 +136,8 @@ def _fonts(density: str) -> dict[str, Font]:
         "subtitle": Font("sans", s.subtitle, 1.4),
         "kicker": Font("bold", s.small, 1.3),
         "section": Font("bold", s.section, 1.24),
+        "figure": Font("bold", s.headline * 0.94, 1.14),
+        "value": Font("bold", s.section * 1.16, 1.2),
         "title": Font("bold", s.title, 1.22),
         "body": Font("sans", s.body, s.lead),
         "small": Font("sans", s.small, s.lead),

@@ -91,7 +91,10 @@ def _prefix_ok(surface: str, text: str, opening: str, closing: str) -> bool:
         return False
     vocabulary = surfaces.load(surface).vocabulary()
     closed, prefixes = set(vocabulary.tags), tuple(vocabulary.prefixes)
-    return all(ANY_TAG.fullmatch(p) and (p in closed or p.startswith(prefixes or ("\0",))) for p in pieces)
+    return all(
+        (ANY_TAG.fullmatch(p) or p[0] not in "[]") and (p in closed or p.startswith(prefixes or ("\0",)))
+        for p in pieces
+    )
 
 
 def _adherent(prompt: str, text: str) -> bool:

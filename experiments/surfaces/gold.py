@@ -9,7 +9,7 @@ is `compact.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from experiments import block, longhand
 from experiments.family import Kind
@@ -55,10 +55,16 @@ def parse(text: str, *, ordered: bool = True) -> Scene:
     kinds = block.kinds_of([values["layout"]] if "layout" in values else families())
     if not ordered:
         body = list(longhand.fold(reader, body, kinds))
-    return block.build(reader, values, list(_read_blocks(reader, body, kinds)))
+    return block.build(reader, values, list(read_blocks(reader, body, kinds, _read_fields)))
 
 
-def _read_blocks(reader: Reader, tags: Sequence[Tag], kinds: dict[str, Kind]) -> Iterator[tuple[Component, Tag]]:
+def read_blocks(
+    reader: Reader,
+    tags: Sequence[Tag],
+    kinds: dict[str, Kind],
+    read_fields: Callable[[Reader, Kind, Tag, Sequence[Tag]], Component | None],
+) -> Iterator[tuple[Component, Tag]]:
+    """Components from `[kind] FIELDS [/kind]` blocks, with their opening tags; `read_fields` reads what stands between."""
     at = 0
     while at < len(tags):
         tag = tags[at]
@@ -81,7 +87,7 @@ def _read_blocks(reader: Reader, tags: Sequence[Tag], kinds: dict[str, Kind]) ->
                 shorten(tags[at].text) if at < len(tags) else "the end of the scene",
                 f"[/{kind.name}]",
             )
-        part = _read_fields(reader, kind, tag, fields)
+        part = read_fields(reader, kind, tag, fields)
         if part is not None:
             yield part, tag
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from experiments.compiler.bind import Bound, Item
 from experiments.compiler.legend import draw_legend, state_colour
-from experiments.compiler.metric import width
 from experiments.compiler.page import Page
-from experiments.compiler.sheet import Ground, Sheet
-from experiments.compiler.text import longest_word
-from experiments.compiler.tree import Box, Font, Ornament, Tree
-
-if TYPE_CHECKING:
-    from experiments.families.table_matrix.family import Group
-
-STRIPE = 5.0  # px, the bar that marks a row's state
+from experiments.compiler.sheet import Sheet
+from experiments.compiler.table import STRIPE, column_widths
+from experiments.compiler.table import row as draw_row
+from experiments.compiler.tree import Box, Ornament, Tree
 
 
 def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
@@ -49,15 +43,17 @@ def _table(page: Page, item: Item, index: int) -> None:
     left, room = page.x0 + inset, page.room - 2 * inset
     y = page.y + sheet.pad * 0.9 + head.height + sheet.pad * 0.6
     pad = sheet.pad * 0.65
-    columns = _columns(sheet, group, room - STRIPE, pad)
-    y += _row(page, box, f"{item.ref}.header", group.header, left, y, room, columns, pad, sheet.surface_2, None, True).h
+    rows = [row.cells for row in group.rows]
+    columns = column_widths(sheet, group.header, rows, room - STRIPE, pad)
+    heading = _named(f"{item.ref}.header", group.header)
+    y += draw_row(page, box, f"{item.ref}.header", heading, left, y, room, columns, pad, sheet.surface_2, None, True).h
     for i, row in enumerate(group.rows):
         colour = state_colour(sheet, row.state)
         ground = sheet.tinted(colour) if colour else sheet.surface
         y += sheet.pad * 0.15
-        drawn = _row(
-            page, box, f"{item.ref}.rows.{i}.cells", row.cells, left, y, room, columns, pad, ground, colour, False
-        )
+        path = f"{item.ref}.rows.{i}.cells"
+        cells = _named(path, row.cells)
+        drawn = draw_row(page, box, path, cells, left, y, room, columns, pad, ground, colour, False)
         y = drawn.bottom
         if not colour and i + 1 < len(group.rows) and not state_colour(sheet, group.rows[i + 1].state):
             y += sheet.pad * 0.15
@@ -67,53 +63,6 @@ def _table(page: Page, item: Item, index: int) -> None:
     page.y += box.h
 
 
-def _row(
-    page: Page,
-    parent: Box,
-    path: str,
-    cells: Sequence[str],
-    x: float,
-    y: float,
-    room: float,
-    columns: Sequence[float],
-    pad: float,
-    ground: Ground,
-    colour: str | None,
-    heading: bool,
-) -> Box:
-    """One row, as high as its highest cell; a state shows as a tinted row with a bar at its left."""
-    sheet = page.sheet
-    flows = []
-    for i, (cell, wide) in enumerate(zip(cells, columns, strict=True)):
-        role = "strong" if heading else "cell" if i else "first"
-        flow = page.flow(wide - 2 * pad, ground)
-        flows.append(flow.text(f"{path}.{i}", cell, role, ground.muted if heading else None, most=6))
-    high = max(flow.height for flow in flows) + 1.3 * pad
-    box = Box(path, x, y, room, high, ground.fill, None, radius=min(sheet.radius * 0.4, 8))
-    if colour:
-        box.add(Ornament("rect", x, y, STRIPE, high, fill=sheet.line(colour), radius=2.5))
-    left = x + STRIPE
-    for flow, wide in zip(flows, columns, strict=True):
-        box.add(*flow.place(left + pad, y + (high - flow.height) / 2))
-        left += wide
-    parent.add(box)
-    return box
-
-
-def _columns(sheet: Sheet, group: Group, room: float, pad: float) -> list[float]:
-    """Column widths: room for the longest word first, the rest by how much each column wants."""
-    rows: list[tuple[Sequence[str], Font, Font]] = [(group.header, sheet.fonts["strong"], sheet.fonts["strong"])]
-    rows += [(row.cells, sheet.fonts["first"], sheet.fonts["cell"]) for row in group.rows]
-    least, most = [], []
-    for i in range(len(group.header)):
-        cells = [(cells[i], first if i == 0 else other) for cells, first, other in rows]
-        least.append(max(longest_word(text, font.face) * font.size * 1.03 for text, font in cells) + 2 * pad)
-        most.append(max(width(text, font.face, font.size) for text, font in cells) + 2 * pad + 1)
-    least = [min(want, room / len(least)) for want in least]
-    spare = room - sum(least)
-    wants = [high - low for low, high in zip(least, most, strict=True)]
-    total = sum(wants)
-    if total <= spare:
-        extra = (spare - total) / len(most)
-        return [high + extra for high in most]
-    return [low + spare * want / total for low, want in zip(least, wants, strict=True)]
+def _named(path: str, cells: Sequence[str]) -> list[tuple[str, str]]:
+    """Each cell with the path of its words."""
+    return [(f"{path}.{i}", cell) for i, cell in enumerate(cells)]

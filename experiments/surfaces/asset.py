@@ -1,0 +1,72 @@
+"""The asset surface: one tag per component with the words in it, `[compare_bar:GPU_path|$250k|8_GPUs|accent=amber]`.
+
+A space is written `_`, so words cannot hold an underscore, a bar or a bracket. The words are the scene's text but not its components':
+`parse` gives each field its keyed path (`compare_bar.0.label`) and puts the words beside the components, in `Scene.words`. References
+belong to `dotted.py` and `keyed.py`, which spell the same components.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from experiments import asset, block, payload
+from experiments.family import Slot
+from experiments.payload import MARKER, families
+from experiments.scene import Scene
+from experiments.style import AXES
+from experiments.tag import Reader, SurfaceError, Tag, Vocabulary
+from experiments.violation import Violation, shorten
+
+__all__ = ["MARKER", "families", "format", "parse", "prompt", "vocabulary"]
+
+WORDS = re.compile(r"(?!@)[^\s\[\]|_]+(?: [^\s\[\]|_]+)*")
+_NAMED = re.compile(r"([a-z_0-9]+)=")
+
+
+def prompt(scene: Scene) -> str:
+    return payload.prompt(scene)
+
+
+def format(scene: Scene) -> str:
+    family = block.refuse_foreign(scene, "asset", with_topic=True, slots=True, words=True)
+    words = dict(scene.words)
+    names = {slot.name for kind in family.kinds.values() for slot in kind.slots}
+    order = [path for part in asset.keyed(scene.components) for _, path in part.fields]
+    found: list[Violation] = []
+    if asset.keyed(scene.components) != scene.components or order != [path for path, _ in scene.words]:
+        found.append(Violation("scene.words", "other paths", "words for all fields, each at its keyed path, in order"))
+    for path, text in scene.words:
+        named = _NAMED.match(text)
+        if not WORDS.fullmatch(text) or (named and named[1] in names):
+            found.append(Violation(f"scene.words.{path}", shorten(text), "words without _ | [ ] or double spaces"))
+    if found:
+        raise SurfaceError(found)
+    return payload.write(scene, lambda path: words[path].replace(" ", "_"))
+
+
+def parse(text: str, *, ordered: bool = True) -> Scene:
+    """`ordered=False` reads scenes written by hand: style attributes in any order, absent ones at their default."""
+    reader, values, said = payload.parse(text, _read_argument, ordered)
+    parts = asset.keyed(tuple(part for part, _ in said))
+    places = [path for part in parts for _, path in part.fields]
+    words = [text for part, _ in said for _, text in part.fields]
+    tags = [tag for _, tag in said]
+    return block.build(reader, values, list(zip(parts, tags, strict=True)), tuple(zip(places, words, strict=True)))
+
+
+def _read_argument(reader: Reader, tag: Tag, slot: Slot, piece: str) -> str | None:
+    if slot.legal:
+        reader.report(tag, f"{slot.name} {shorten(piece)}", f"one of {', '.join(slot.legal)}")
+        return None
+    said = " ".join(piece.replace("_", " ").split())
+    if WORDS.fullmatch(said):
+        return said
+    reader.report(
+        tag, f"{slot.name} {shorten(piece)}", "words, with _ for a space (a reference is not of this surface)"
+    )
+    return None
+
+
+def vocabulary(families: Sequence[str] | None = None, attributes: Sequence[str] = tuple(AXES)) -> Vocabulary:
+    return payload.vocabulary(tuple(families or payload.families()), attributes)
