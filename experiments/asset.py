@@ -8,6 +8,7 @@ A content document of such a family is a tree of words with any keys; entries un
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -140,9 +141,11 @@ class Document(Shape):
 
 
 def document(kinds: Mapping[str, Kind]) -> type[Document]:
-    """The content shape of a family with these component kinds."""
-    fields: dict[str, Any] = {}
+    """The content shape of a family with these component kinds. Kinds without words of their own may have entries of any shape."""
+    fields: dict[str, Any] = dict.fromkeys(kinds, (Node, ()))
     for name, kind in kinds.items():
+        if all(slot.legal for slot in kind.slots):
+            continue
         entries = Annotated[tuple[kind.data[0], ...], Tag("(entries)")]  # type: ignore[name-defined]
         choice = Annotated[entries | _WORDS | _TABLE | _LIST, Discriminator(_entries, **_REFUSAL)]
         fields[name] = (choice, ())
@@ -231,3 +234,33 @@ class AssetFamily(Family):
         """A style with what this family derives from its density and says by itself; what the style states stays."""
         derived = {**self.style, "inset": _STEPS[style.density], "gap": _STEPS[style.density]}
         return replace(style, **{axis: value for axis, value in derived.items() if getattr(style, axis) is None})
+
+
+class StagedFamily(AssetFamily):
+    """A family of stages joined by arrows. An arrow names a stage by its id, its number (`3`, `stage_3`), its title in lower case with
+    `_` where the scene holds the words, or the key under which its title lies.
+    """
+
+    def ends(self, scene: Scene) -> Mapping[str, int]:
+        words = dict(scene.words)
+        stages = [index for index, part in enumerate(scene.components) if part.kind == "stage_card"]
+        names: dict[str, int] = {}
+        for number, index in enumerate(stages, 1):
+            part = scene.components[index]
+            path = dict(part.fields).get("title", "")
+            key = path.split(".")[-2] if path.count(".") else ""
+            title = re.sub(r"[^a-z0-9]+", "_", words.get(path, "").lower()).strip("_")
+            for name in (part.id, str(number), f"stage_{number}", title, "" if key.isdecimal() else key):
+                if name:
+                    names.setdefault(name, index)
+        return names
+
+    def inspect(self, scene: Scene) -> Iterator[Fault]:
+        yield from super().inspect(scene)
+        names, pairs = self.ends(scene), set()
+        for index, part in enumerate(scene.components):
+            pair = names.get(part.source or ""), names.get(part.target or "")
+            if None not in pair and part.source != part.target and (pair[0] == pair[1] or pair in pairs):
+                got = f"{part.source}->{part.target}"
+                yield Fault(index, got, "two different stages, joined once (one stage may have several names)")
+            pairs.add(pair)

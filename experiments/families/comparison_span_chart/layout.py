@@ -68,15 +68,14 @@ def _side(page: Page, items: list[Item], x: float, wide: float, least: float) ->
 
 
 def _row(page: Page, items: list[Item]) -> None:
-    """Thesis boxes and annotations in one row, a thesis twice as wide as an annotation."""
-    sheet, kinds = page.sheet, ("annotation", "thesis_box")
-    spans = [1 + kinds.index(item.part.kind) for item in items]
-    if sum(spans) > 3:  # two rows rather than narrow boxes
-        piece.row(page, [i for i in items if i.part.kind == kinds[1]], _box)
-        page.y += sheet.gap
-        items = [i for i in items if i.part.kind == kinds[0]]
-        spans = [1] * len(items)
-    piece.row(page, items, _box, spans)
+    """Thesis boxes and annotations in one row, a thesis twice as wide as an annotation; in two rows rather than in narrow boxes."""
+    spans = [2 if item.part.kind == "thesis_box" else 1 for item in items]
+    if sum(spans) <= 3:
+        piece.row(page, items, _box, spans)
+        return
+    for number, run in enumerate(piece.runs(items)):
+        page.y += page.sheet.gap if number else 0
+        piece.row(page, run, _box)
 
 
 def _box(page: Page, item: Item, wide: float) -> tuple[Flow, str]:
