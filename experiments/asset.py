@@ -237,14 +237,15 @@ class AssetFamily(Family):
 
 
 class StagedFamily(AssetFamily):
-    """A family of stages joined by arrows. An arrow names a stage by its id, its number (`3`, `stage_3`), its title in lower case with
-    `_` where the scene holds the words, or the key under which its title lies.
+    """A family of stages joined by arrows. An arrow names a stage by its id, its number (`3`, `stage_3`), the key under which its title
+    lies, or, where the scene holds the words, by its title in lower case with `_`, or by a word of it that no other title has.
     """
 
     def ends(self, scene: Scene) -> Mapping[str, int]:
         words = dict(scene.words)
         stages = [index for index, part in enumerate(scene.components) if part.kind == "stage_card"]
         names: dict[str, int] = {}
+        single: dict[str, set[int]] = {}
         for number, index in enumerate(stages, 1):
             part = scene.components[index]
             path = dict(part.fields).get("title", "")
@@ -253,7 +254,9 @@ class StagedFamily(AssetFamily):
             for name in (part.id, str(number), f"stage_{number}", title, "" if key.isdecimal() else key):
                 if name:
                     names.setdefault(name, index)
-        return names
+            for word in filter(None, title.split("_")):
+                single.setdefault(word, set()).add(index)
+        return {**{word: min(places) for word, places in single.items() if len(places) == 1}, **names}
 
     def inspect(self, scene: Scene) -> Iterator[Fault]:
         yield from super().inspect(scene)

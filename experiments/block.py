@@ -31,12 +31,12 @@ def carried(slots: bool = False) -> tuple[str, ...]:
     return tuple(f.name for f in loaded if f.kinds and any(kind.slots for kind in f.kinds.values()) == slots)
 
 
-def write_attributes(scene: Scene) -> list[str]:
-    """`[layout:F] [theme:T] ...` in canonical order; what the scene leaves open is not written."""
+def write_attributes(scene: Scene, background: bool = False) -> list[str]:
+    """`[layout:F] [theme:T] ...` in canonical order; what the scene leaves open is not written, and no background only if asked."""
     tags = []
     for name in ORDER:
         value = scene.family if name == "layout" else scene.topic if name == "topic" else getattr(scene.style, name)
-        if value in (None, "") or (name == "background" and value == "none"):
+        if value in (None, "") or (name == "background" and value == "none" and not background):
             continue
         tags.append(f"[{name}:{value}]")
     return tags
@@ -113,6 +113,10 @@ def read_attributes(
 
 def read_attribute(reader: Reader, tag: Tag, slots: bool = False) -> str | None:
     if tag.name == "layout":
+        if tag.value in carried(not slots):
+            other = "asset, dotted and keyed" if not slots else "gold and compact"
+            reader.report(tag, shorten(tag.text), f"a family of this surface; {tag.value} is said by {other}")
+            return None
         return check_value(reader, tag, carried(slots))
     if tag.name == "topic":
         return check_payload(reader, tag, tag.value, ID, "a topic")

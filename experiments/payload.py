@@ -27,7 +27,7 @@ def write(scene: Scene, spell: Callable[[str], str]) -> str:
     """A scene's text; `spell` writes the argument for a path."""
     kinds = block.families.load(scene.family).kinds
     body = (_write_component(kinds[part.kind], part, spell) for part in scene.components)
-    return " ".join([f"[{MARKER}]", *block.write_attributes(scene), *body, f"[/{MARKER}]"])
+    return " ".join([f"[{MARKER}]", *block.write_attributes(scene, background=True), *body, f"[/{MARKER}]"])
 
 
 def _write_component(kind: Kind, part: Component, spell: Callable[[str], str]) -> str:

@@ -24,7 +24,7 @@ from experiments import case, compiler, families
 from experiments.compiler import CompileError, canonical, png, validate
 from experiments.scene import Component, Counts, Scene
 from experiments.style import AXES, BACKGROUNDS, DENSITIES, THEMES, TONES, Style
-from experiments.surfaces import SurfaceError, bundle, dotted, gold
+from experiments.surfaces import SurfaceError, asset, bundle, dotted, gold
 
 FULL = os.environ.get("CKTRACK_FULL") == "1"
 STYLES = [Style(*axes) for axes in product(THEMES, TONES, DENSITIES, BACKGROUNDS)]
@@ -68,7 +68,7 @@ def test_counts_are_drawn(one: case.Case) -> None:
                 assert any(node.path.startswith(path) for path in said), node.path
 
 
-@pytest.mark.parametrize("axis", ["canvas", "frame", "inset", "gap", "connector"])
+@pytest.mark.parametrize("axis", ["canvas", "frame", "inset", "gap", "hero", "rail", "columns", "connector"])
 def test_further_style_attributes(axis: str) -> None:
     for one in case.every():
         if not one.form:
@@ -377,6 +377,46 @@ def test_words_that_cannot_fit_are_refused_with_their_path() -> None:
     found = refused(bundle.format(one.scene(Style(), (("stages", 6), ("arrows", 5), ("footer", 1)))), document)
     assert any(line.startswith("content.header.headline") for line in found)
     assert any(line.startswith("content.stages.stage_2.badge") for line in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "needle"),
+    [
+        ("bars.long.accent", "pink", "content.bars.long.accent: got 'pink'"),
+        ("bars.long.value", {"number": "4"}, "content.bars.long.value: got a dict, expected words"),
+        ("bars.long", {"label": "UTF-32"}, "content.bars.long.value: got nothing"),
+        ("axis.label", 7, "content.axis.label: got 7"),
+        ("axis.label", "", "content.axis.label"),
+        ("stage_card", ["a"], "no `stage_card`"),
+        ("compare_bar", [{"label": "a", "size": "3"}], "content.compare_bar.0.size"),
+    ],
+)
+def test_what_is_wrong_with_the_words_of_a_field_is_said_with_their_path(path: str, value: object, needle: str) -> None:
+    one = case.load("comparison_span_chart", "text_encodings")
+    document = copy.deepcopy(dict(one.content))
+    *steps, last = path.split(".")
+    target = document
+    for step in steps:
+        target = target[step]
+    target[last] = value
+    found = refused(dotted.format(one.scene(Style())), document, "dotted")
+    assert any(needle in line for line in found), found
+
+
+def test_a_scene_with_words_of_its_own_needs_no_content() -> None:
+    for family in dotted.families():
+        one = case.every(family, "asset")[0]
+        alone = compiler.compile_text("asset", asset.format(one.scene(Style())), {})
+        assert alone.svg == compiler.compile_text("asset", asset.format(one.scene(Style())), one.content).svg
+        assert alone.height == compiler.compile(case.load(family, one.id).scene(Style()), one.content).height
+
+
+def test_columns_are_as_high_as_their_values() -> None:
+    one = case.load("comparison_span_chart", "weight_formats")
+    tree = compiler.lay_out(one.scene(Style()), one.content)
+    chart = next(node for node in compiler.tree.walk(tree.root) if getattr(node, "path", "") == "chart")
+    bars = [node for node in chart.children if getattr(node, "kind", "") == "rect" and 40 < node.w < 100]
+    assert [bar.h / bars[0].h for bar in bars] == pytest.approx([1, 1 / 2, 1 / 4, 1 / 8])
 
 
 def test_offsets_must_cover_the_blocks() -> None:

@@ -56,6 +56,7 @@ def test_asset_scene_draws_every_field(path: Path) -> None:
     document = path.with_name(path.name.replace(".scene.compact.dsl", ".content.json"))
     surface, content = (dotted, json.loads(document.read_text())) if document.exists() else (asset, {})
     scene = surface.parse(path.read_text())
+    assert surface.format(scene) == " ".join(path.read_text().split())
     assert surface.parse(surface.format(scene)) == scene and (scene.words or keyed.parse(keyed.format(scene)) == scene)
     for theme in THEMES:
         for density in DENSITIES:

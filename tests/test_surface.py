@@ -370,7 +370,7 @@ def test_keyed_fault_is_named(fault: str) -> None:
 
 def test_inline_words_are_the_scenes_own_content() -> None:
     """Words with signs that the spelling uses elsewhere, a field left out in the middle, and what cannot be written."""
-    text = """[scene] [layout:poster_stack] [theme:infra_dark] [tone:green] [density:airy] [topic:demo]
+    text = """[scene] [layout:poster_stack] [theme:infra_dark] [tone:green] [density:airy] [background:none] [topic:demo]
         [header_band:a=b|Two_words] [section_card:x:y|caption=note->here|accent=blue] [section_card:b|c|d]
         [section_card:e] [section_card:f] [/scene]"""
     scene = asset.parse(text)

@@ -72,7 +72,7 @@ class Bound:
 
 
 def bind(scene: Scene, content: Mapping[str, Any]) -> Bound:
-    """Content and scene joined, or CompileError with every violation of either."""
+    """Content and scene joined, or CompileError with every violation of either. A scene with words of its own is bound to these."""
     if scene.family not in families.names():
         raise CompileError([Violation("scene.family", shorten(scene.family), "one of " + ", ".join(families.names()))])
     family = families.load(scene.family)

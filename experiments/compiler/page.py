@@ -6,7 +6,7 @@ know any family.
 
 from __future__ import annotations
 
-from experiments.compiler.bind import Bound
+from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
 from experiments.compiler.label import Labeller
 from experiments.compiler.sheet import Ground, Sheet
@@ -64,28 +64,43 @@ class Page:
         return box
 
     def header(self) -> None:
-        """Kicker, headline and subtitle of the scene's `header_band`, with an accent bar at the left."""
-        sheet = self.sheet
-        item = self.bound.one("header_band")
+        """Kicker, headline and subtitle of the scene's `header_band`, with an accent bar at the left; in the middle, with the bar
+        below, where the style's hero says so. The style's rail may make the bar quiet or leave it out.
+        """
+        sheet, item = self.sheet, self.bound.one("header_band")
         if item is None:
             return
-        path, header = item.ref, item.data
-        assert isinstance(header, Header)
-        accent = sheet.named(header.accent)
+        centred = sheet.style.hero == "center"
         bar = 6.0
-        flow = self.flow(self.room - bar - sheet.pad)
-        if header.kicker:
-            flow.text(item.at("kicker"), header.kicker, "kicker", accent, most=1)
-        flow.text(item.at("headline"), header.headline, "headline", gap=sheet.gap * 0.2, most=2, even=True)
-        if header.subtitle:
-            flow.text(
-                item.at("subtitle"), header.subtitle, "subtitle", sheet.canvas.muted, gap=sheet.gap * 0.22, most=3
-            )
-        self.add(Ornament("rect", self.x0, self.y + 4, bar, flow.height - 6, fill=accent, radius=bar / 2))
-        box = Box(path, self.x0 + bar + sheet.pad * 0.8, self.y, self.room - bar - sheet.pad * 0.8, flow.height)
+        inset = 0.0 if centred else bar + sheet.pad * 0.8
+        flow = self._title(item, self.room - (0.0 if centred else bar + sheet.pad), "middle" if centred else "start")
+        if sheet.style.rail != "none":
+            fill = sheet.theme.muted if sheet.style.rail == "muted" else sheet.named(item.data.accent)
+            if centred:
+                flow.skip(sheet.gap * 0.4)
+                flow.nodes.append(Ornament("rect", self.room / 2 - 36, flow.height, 72, 5, fill=fill, radius=2.5))
+                flow.height += 5
+            else:
+                self.add(Ornament("rect", self.x0, self.y + 4, bar, flow.height - 6, fill=fill, radius=bar / 2))
+        box = Box(item.ref, self.x0 + inset, self.y, self.room - inset, flow.height)
         box.children = flow.place(box.x, box.y)
         self.add(box)
         self.y += flow.height + sheet.gap
+
+    def _title(self, item: Item, room: float, anchor: str) -> Flow:
+        """The words of a header."""
+        sheet, header = self.sheet, item.data
+        assert isinstance(header, Header)
+        flow = self.flow(room)
+        if header.kicker:
+            flow.text(item.at("kicker"), header.kicker, "kicker", sheet.named(header.accent), most=1, anchor=anchor)
+        flow.text(
+            item.at("headline"), header.headline, "headline", gap=sheet.gap * 0.2, most=2, anchor=anchor, even=True
+        )
+        if header.subtitle:
+            muted = sheet.canvas.muted
+            flow.text(item.at("subtitle"), header.subtitle, "subtitle", muted, sheet.gap * 0.22, 3, anchor)
+        return flow
 
     def footer(self, kind: str = "footer_note") -> None:
         """Each footer of that kind: a note, or a title with a body, in a quiet band with an accent edge."""

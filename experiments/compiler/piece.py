@@ -41,7 +41,8 @@ def card_flow(page: Page, item: Item, index: int, wide: float) -> tuple[Flow, st
     sheet, data = page.sheet, item.data
     colour, variant = colour_of(page, item, index), data.variant or "default"
     loud = variant in ("hero", *MOODS)
-    flow = page.flow(wide, sheet.tinted(colour, 0.17 if variant == "hero" else 0.13) if loud else sheet.surface)
+    plain = sheet.surface_2 if variant == "note" else sheet.surface
+    flow = page.flow(wide, sheet.tinted(colour, 0.17 if variant == "hero" else 0.13) if loud else plain)
     flow.text(item.at("title"), data.title, "title" if not data.value else "strong", colour, most=3)
     if data.value:
         role = "figure" if variant in ("hero", "metric") and len(data.value) <= 28 else "value"

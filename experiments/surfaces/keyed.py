@@ -31,7 +31,7 @@ def prompt(scene: Scene) -> str:
 
 def format(scene: Scene) -> str:
     family = block.refuse_foreign(scene, "keyed", with_topic=True, slots=True)
-    tags = [f"[{MARKER}]", *block.write_attributes(scene)]
+    tags = [f"[{MARKER}]", *block.write_attributes(scene, background=True)]
     for part in scene.components:
         tags += _write_block(family.kinds[part.kind], part)
     return " ".join([*tags, f"[/{MARKER}]"])

@@ -37,12 +37,21 @@ class Routes:
         self.feet: dict[int, list[tuple[float, int]]] = {}  # arrows at the foot of each stage
         for number, (_, a, b) in enumerate(self.arrows):
             self._plan(number, a, b)
+        for lane in self.lines:  # short ones next to the cards, the turn to the next lane outside of all
+            lane.sort(key=lambda number: (self._is_turn(*self.arrows[number][1:]), self._reach(number), number))
+
+    def _reach(self, number: int) -> int:
+        _, a, b = self.arrows[number]
+        return abs(b - a)
+
+    def _is_turn(self, a: int, b: int) -> bool:
+        return b == a + 1 and self.row(a) != self.row(b)
 
     def row(self, stage: int) -> int:
         return stage // self.columns
 
     def _plan(self, number: int, a: int, b: int) -> None:
-        turn = b == a + 1 and self.row(a) != self.row(b)
+        turn = self._is_turn(a, b)
         if b == a + 1 and not turn:
             return
         if not turn:
