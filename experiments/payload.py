@@ -56,11 +56,13 @@ def prompt(scene: Scene, always: Sequence[str] = ()) -> str:
     return " ".join([TASK, f"[layout:{scene.family}]", f"[topic:{scene.topic}]", *head, *named, OUT])
 
 
-def parse(text: str, argument: Argument, ordered: bool) -> tuple[Reader, dict[str, str], list[tuple[Component, Tag]]]:
-    """(reader, attribute values, components with their tags); a component's fields hold arguments as they were read."""
+def parse(text: str, argument: Argument) -> tuple[Reader, dict[str, str], list[tuple[Component, Tag]]]:
+    """(reader, attribute values, components with their tags); a component's fields hold arguments as they were read. Style
+    attributes may come in any order and keep their default where they are absent.
+    """
     reader = read(text)
     header, body = block.split_header(frame(reader, MARKER))
-    values = block.read_attributes(reader, header, block.ALWAYS if ordered else ("layout",), ordered, slots=True)
+    values = block.read_attributes(reader, header, ("layout",), ordered=False, slots=True)
     kinds = block.kinds_of([values["layout"]] if "layout" in values else families())
     return reader, values, list(_read_components(reader, body, kinds, argument))
 

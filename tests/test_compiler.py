@@ -24,7 +24,7 @@ from experiments import case, compiler, families
 from experiments.compiler import CompileError, canonical, png, validate
 from experiments.scene import Component, Counts, Scene
 from experiments.style import AXES, BACKGROUNDS, DENSITIES, THEMES, TONES, Style
-from experiments.surfaces import SurfaceError, asset, bundle, dotted, gold
+from experiments.surfaces import SurfaceError, bundle, gold
 
 FULL = os.environ.get("CKTRACK_FULL") == "1"
 STYLES = [Style(*axes) for axes in product(THEMES, TONES, DENSITIES, BACKGROUNDS)]
@@ -170,58 +170,6 @@ def test_words_of_any_length_fit_or_are_refused_by_their_path(seed: int) -> None
             compiler.compile(one.scene(draw.choice(STYLES), counts), document)
         except CompileError as error:
             assert all(v.place.startswith("content.") for v in error.violations), str(error)
-
-
-def any_asset_scene(name: str, draw: random.Random) -> tuple[Scene, dict[str, object]]:
-    """A scene of an asset family with any numbers of components, in any order that ranks allow, and words of any length."""
-    family = families.load(name)
-    content: dict[str, list[dict[str, str]]] = {}
-    parts: list[Component] = []
-    for kind in family.kinds.values():
-        for i in range(draw.randint(kind.at_least, min(kind.at_most, kind.at_least + 4))):
-            slots = [slot for slot in kind.slots if slot.required or draw.random() < 0.6]
-            opened = [slot for slot in slots or kind.slots[:1] if not slot.legal]
-            entry = {slot.name: " ".join(draw.choices(LONG, k=draw.choice((1, 2, 3, 6)))) for slot in opened}
-            if "value" in entry and draw.random() < 0.7:
-                entry["value"] = f"{draw.choice((1, 7, 40, 2500))} GB"
-            content.setdefault(kind.name, []).append(entry)
-            closed = tuple((slot.name, draw.choice(slot.legal)) for slot in slots if slot.legal)
-            fields = tuple((slot, f"{kind.name}.{i}.{slot}") for slot in entry)
-            own = {"id": f"stage_{i + 1}" if kind.id_tag else None}
-            ends = {"source": f"stage_{i + 1}", "target": f"stage_{i + 2}"} if kind.end_tags else {}
-            parts.append(Component(kind.name, attributes=closed, fields=fields, **own, **ends))
-    stages = sum(part.kind == "stage_card" for part in parts)
-    parts = [part for part in parts if part.kind != "flow_arrow" or int((part.target or "_0").split("_")[1]) <= stages]
-    for part in [part for part in parts if part.kind == "curved_connector"]:
-        parts.remove(part)
-        pair = (f"stage_{draw.randint(1, stages)}", f"stage_{draw.randint(1, stages)}")
-        if pair not in {(p.source, p.target) for p in parts} and pair[0] != pair[1]:
-            parts.append(replace(part, source=pair[0], target=pair[1]))
-    draw.shuffle(parts)
-    parts.sort(key=lambda part: family.kinds[part.kind].rank)
-    return Scene(name, draw.choice(STYLES), "any", components=tuple(keyed_in_order(parts))), content
-
-
-def keyed_in_order(parts: list[Component]) -> Iterator[Component]:
-    """Ids in the order of the scene: they were numbered before the parts were shuffled."""
-    stages = iter(range(1, 99))
-    for part in parts:
-        yield replace(part, id=f"stage_{next(stages)}") if part.id else part
-
-
-@pytest.mark.parametrize("name", dotted.families())
-def test_any_asset_scene_can_be_drawn(name: str) -> None:
-    drawn = 0
-    for seed in range(200 if FULL else 30):
-        scene, content = any_asset_scene(name, random.Random(seed))
-        if list(families.load(name).inspect(scene)):
-            continue
-        try:
-            compiler.compile(scene, content)
-            drawn += 1
-        except CompileError as error:
-            assert all(v.place.startswith("content") for v in error.violations), str(error)
-    assert drawn >= 4
 
 
 def test_a_system_whose_links_branch() -> None:
@@ -377,46 +325,6 @@ def test_words_that_cannot_fit_are_refused_with_their_path() -> None:
     found = refused(bundle.format(one.scene(Style(), (("stages", 6), ("arrows", 5), ("footer", 1)))), document)
     assert any(line.startswith("content.header.headline") for line in found)
     assert any(line.startswith("content.stages.stage_2.badge") for line in found)
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "needle"),
-    [
-        ("bars.long.accent", "pink", "content.bars.long.accent: got 'pink'"),
-        ("bars.long.value", {"number": "4"}, "content.bars.long.value: got a dict, expected words"),
-        ("bars.long", {"label": "UTF-32"}, "content.bars.long.value: got nothing"),
-        ("axis.label", 7, "content.axis.label: got 7"),
-        ("axis.label", "", "content.axis.label"),
-        ("stage_card", ["a"], "no `stage_card`"),
-        ("compare_bar", [{"label": "a", "size": "3"}], "content.compare_bar.0.size"),
-    ],
-)
-def test_what_is_wrong_with_the_words_of_a_field_is_said_with_their_path(path: str, value: object, needle: str) -> None:
-    one = case.load("comparison_span_chart", "text_encodings")
-    document = copy.deepcopy(dict(one.content))
-    *steps, last = path.split(".")
-    target = document
-    for step in steps:
-        target = target[step]
-    target[last] = value
-    found = refused(dotted.format(one.scene(Style())), document, "dotted")
-    assert any(needle in line for line in found), found
-
-
-def test_a_scene_with_words_of_its_own_needs_no_content() -> None:
-    for family in dotted.families():
-        one = case.every(family, "asset")[0]
-        alone = compiler.compile_text("asset", asset.format(one.scene(Style())), {})
-        assert alone.svg == compiler.compile_text("asset", asset.format(one.scene(Style())), one.content).svg
-        assert alone.height == compiler.compile(case.load(family, one.id).scene(Style()), one.content).height
-
-
-def test_columns_are_as_high_as_their_values() -> None:
-    one = case.load("comparison_span_chart", "weight_formats")
-    tree = compiler.lay_out(one.scene(Style()), one.content)
-    chart = next(node for node in compiler.tree.walk(tree.root) if getattr(node, "path", "") == "chart")
-    bars = [node for node in chart.children if getattr(node, "kind", "") == "rect" and 40 < node.w < 100]
-    assert [bar.h / bars[0].h for bar in bars] == pytest.approx([1, 1 / 2, 1 / 4, 1 / 8])
 
 
 def test_offsets_must_cover_the_blocks() -> None:

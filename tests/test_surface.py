@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from experiments import case, families, surfaces
 from experiments.scene import Component, Scene
 from experiments.style import AXES, Style
-from experiments.surfaces import SurfaceError, asset, bundle, compact, dotted, gold, keyed
+from experiments.surfaces import SurfaceError, bundle, compact, dotted, gold, keyed
 
 SCENES = [c.scene(Style()) for name in ("gold", "keyed", "asset") for c in case.every(surface=name)]
 FORMS = [(family, form) for family in bundle.families() for form in families.load(family).forms]
@@ -313,86 +313,3 @@ def test_prompts() -> None:
     assert bundle.prompt(lowered) == BUNDLE.replace("[bundle] [family:", "[task:svg] [layout:").replace(
         "[/bundle]", "[OUT]"
     )
-
-
-# ---- components with a field for each of their words
-
-DOTTED = """[scene] [layout:comparison_span_chart] [theme:infra_dark] [tone:green] [density:airy] [topic:demo]
-    [header_band:@title.kicker|@title.headline] [compare_bar:@bars.0.label|@bars.0.value|accent=@bars.0.colour|note=@bars.0.note]
-    [compare_bar:@bars.1.label|@bars.1.value|@bars.1.caption|accent=amber] [legend_row:amber=@words.a|green=@words.b] [divider:dash]
-    [thesis_box:@thesis.title] [/scene]"""
-PAYLOAD_FAULTS = {
-    "words in place of a reference": ("@bars.0.label", "GPU_path", 8, "words are not of this surface"),
-    "a reference that is none": ("@bars.0.label", "@bars..label", 8, "@title.headline"),
-    "too many arguments": ("@title.headline", "@title.headline|@a|@b", 7, "kicker|headline|subtitle"),
-    "an unknown name": ("|note=@bars.0.note", "|nota=@bars.0.note", 8, "did you mean `note`"),
-    "a field twice": ("accent=amber", "accent=amber|accent=green", 9, "compare_bar:"),
-    "a value that is none": ("accent=amber", "accent=pink", 9, "one of amber"),
-    "a rule that is none": ("[divider:dash]", "[divider:wavy]", 11, "dash"),
-    "a missing field": ("|@bars.1.value|@bars.1.caption", "", 9, "its `value`"),
-    "a bar too few": ("[compare_bar:@bars.1.label|@bars.1.value|@bars.1.caption|accent=amber] ", "", None, "at least 2"),
-    "no thesis": ("[thesis_box:@thesis.title] ", "", None, "thesis_box"),
-    "a foreign component": ("[divider:dash]", "[stage_card:@a]", 11, "stage_card"),
-    "empty": ("[divider:dash]", "[divider:]", 11, "without"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("fault", PAYLOAD_FAULTS)
-def test_payload_fault_is_named(fault: str) -> None:
-    old, new, position, needle = PAYLOAD_FAULTS[fault]
-    scene = dotted.parse(DOTTED)
-    assert scene.components[1].fields[2:] == (("accent", "bars.0.colour"), ("note", "bars.0.note"))
-    assert keyed.parse(keyed.format(scene)) == scene and old in DOTTED
-    with pytest.raises(SurfaceError) as caught:
-        dotted.parse(DOTTED.replace(old, new))
-    assert [v for v in caught.value.violations if needle in str(v) and v.token == position], str(caught.value)
-
-
-KEYED_FAULTS = {
-    "no reference": (" @bars.0.label", "", "without a reference"),
-    "fields out of order": ("[field:label] @bars.0.label", "[field:value] @a [field:label] @bars.0.label", "in the order"),
-    "an unknown field": ("[field:note]", "[field:nota]", "did you mean `note`"),
-    "words": ("@bars.0.label", "GPU", "a tag such as"),
-    "a value that is none": ("[accent:amber]", "[accent:pink]", "one of amber"),
-    "a block left open": ("[/legend_row] ", "", "[/legend_row]"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("fault", KEYED_FAULTS)
-def test_keyed_fault_is_named(fault: str) -> None:
-    old, new, needle = KEYED_FAULTS[fault]
-    text = keyed.format(dotted.parse(DOTTED))
-    assert old in text
-    with pytest.raises(SurfaceError) as caught:
-        keyed.parse(text.replace(old, new, 1))
-    assert any(needle in str(v) for v in caught.value.violations), str(caught.value)
-
-
-def test_inline_words_are_the_scenes_own_content() -> None:
-    """Words with signs that the spelling uses elsewhere, a field left out in the middle, and what cannot be written."""
-    text = """[scene] [layout:poster_stack] [theme:infra_dark] [tone:green] [density:airy] [background:none] [topic:demo]
-        [header_band:a=b|Two_words] [section_card:x:y|caption=note->here|accent=blue] [section_card:b|c|d]
-        [section_card:e] [section_card:f] [/scene]"""
-    scene = asset.parse(text)
-    assert asset.format(scene) == " ".join(text.split())
-    assert dict(scene.words)["header_band.0.headline"] == "Two words"
-    assert dict(scene.words)["section_card.0.caption"] == "note->here" and not any(
-        "Two" in str(c) for c in scene.components
-    )
-    for bad in ("under_score", "a|b", "[x]", "two  spaces", "@ref", "", "note=x"):
-        with pytest.raises(SurfaceError):
-            asset.format(replace(scene, words=(("header_band.0.kicker", bad), *scene.words[1:])))
-    with pytest.raises(SurfaceError):
-        keyed.format(scene)
-    with pytest.raises(SurfaceError):
-        asset.format(replace(scene, words=()))
-
-
-def test_a_prompt_leaves_out_what_the_family_derives() -> None:
-    one = case.load("comparison_span_chart", "weight_formats")
-    base = (
-        "[task:svg] [layout:comparison_span_chart] [topic:weight_formats] [theme:infra_dark] [tone:blue] [density:airy]"
-    )
-    assert keyed.prompt(one.scene(Style(density="airy"))) == f"{base} [OUT]"
-    assert keyed.prompt(one.scene(Style(density="airy", inset="sm"))) == f"{base} [inset:sm] [OUT]"
-    assert dotted.prompt(one.scene(Style(density="airy"))) == f"{base} [frame:card] [background:none] [OUT]"

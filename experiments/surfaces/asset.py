@@ -2,7 +2,7 @@
 
 A space is written `_`, so words cannot hold an underscore, a bar or a bracket. The words are the scene's text but not its components':
 `parse` gives each field its keyed path (`compare_bar.0.label`) and puts the words beside the components, in `Scene.words`. References
-belong to `dotted.py` and `keyed.py`, which spell the same components.
+belong to `dotted.py` and `keyed.py`, which spell the same components. Read as people write: style attributes in any order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def prompt(scene: Scene) -> str:
 
 
 def format(scene: Scene) -> str:
-    family = block.refuse_foreign(scene, "asset", with_topic=True, slots=True, words=True)
+    family = block.refuse_foreign(scene, "asset", slots=True, words=True)
     words = dict(scene.words)
     names = {slot.name for kind in family.kinds.values() for slot in kind.slots}
     order = [path for part in asset.keyed(scene.components) for _, path in part.fields]
@@ -45,9 +45,8 @@ def format(scene: Scene) -> str:
     return payload.write(scene, lambda path: words[path].replace(" ", "_"))
 
 
-def parse(text: str, *, ordered: bool = True) -> Scene:
-    """`ordered=False` reads scenes written by hand: style attributes in any order, absent ones at their default."""
-    reader, values, said = payload.parse(text, _read_argument, ordered)
+def parse(text: str) -> Scene:
+    reader, values, said = payload.parse(text, _read_argument)
     parts = asset.keyed(tuple(part for part, _ in said))
     places = [path for part in parts for _, path in part.fields]
     words = [text for part, _ in said for _, text in part.fields]

@@ -2,6 +2,7 @@
 
 A path walks keys and list positions of the content document, so a scene can be bound to a document of any shape. Values of closed
 lists stand as they are (`accent=amber`) or are references too (`accent=@bars.primary.accent`). Words are refused: `asset.py` has those.
+Read as people write: style attributes in any order, absent ones at their default.
 """
 
 from __future__ import annotations
@@ -24,13 +25,12 @@ def prompt(scene: Scene) -> str:
 
 
 def format(scene: Scene) -> str:
-    block.refuse_foreign(scene, "dotted", with_topic=True, slots=True)
+    block.refuse_foreign(scene, "dotted", slots=True)
     return payload.write(scene, lambda path: f"@{path}")
 
 
-def parse(text: str, *, ordered: bool = True) -> Scene:
-    """`ordered=False` reads scenes written by hand: style attributes in any order, absent ones at their default."""
-    reader, values, parts = payload.parse(text, read_argument, ordered)
+def parse(text: str) -> Scene:
+    reader, values, parts = payload.parse(text, read_argument)
     return block.build(reader, values, parts)
 
 
