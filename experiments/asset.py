@@ -238,7 +238,7 @@ class AssetFamily(Family):
 
 class StagedFamily(AssetFamily):
     """A family of stages joined by arrows. An arrow names a stage by its id, its number (`3`, `stage_3`), the key under which its title
-    lies, or, where the scene holds the words, by its title in lower case with `_`, or by a word of it that no other title has.
+    lies, or, where the scene holds the words, by its title with `_` (also in lower case), or by a word of it that no other title has.
     """
 
     def ends(self, scene: Scene) -> Mapping[str, int]:
@@ -250,8 +250,16 @@ class StagedFamily(AssetFamily):
             part = scene.components[index]
             path = dict(part.fields).get("title", "")
             key = path.split(".")[-2] if path.count(".") else ""
-            title = re.sub(r"[^a-z0-9]+", "_", words.get(path, "").lower()).strip("_")
-            for name in (part.id, str(number), f"stage_{number}", title, "" if key.isdecimal() else key):
+            said = words.get(path, "")
+            title = re.sub(r"[^a-z0-9]+", "_", said.lower()).strip("_")
+            for name in (
+                part.id,
+                str(number),
+                f"stage_{number}",
+                title,
+                said.replace(" ", "_"),
+                "" if key.isdecimal() else key,
+            ):
                 if name:
                     names.setdefault(name, index)
             for word in filter(None, title.split("_")):

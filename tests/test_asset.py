@@ -214,6 +214,28 @@ def test_a_scene_with_words_of_its_own_needs_no_content() -> None:
         assert alone.height == compiler.compile(case.load(family, one.id).scene(Style()), one.content).height
 
 
+PIPELINE = """[scene] [layout:pipeline_lane] [header_band:a|b] [stage_card:Tokenize] [stage_card:Embed_IDs] [stage_card:Mix_tokens]
+    [stage_card:Mix_channels] [stage_card:Sample] [phase_divider:in|out] [flow_arrow:ARROW] [flow_arrow:2->3] [curved_connector:5->2] [/scene]"""
+
+
+@pytest.mark.parametrize(
+    "arrow", ["tokenize->embed", "1->2", "stage_1->embed_ids", "Tokenize->Embed_IDs", "tokenize->ids"]
+)
+def test_an_arrow_finds_its_stages_by_number_title_or_word(arrow: str) -> None:
+    scene = asset.parse(PIPELINE.replace("ARROW", arrow))
+    tree = compiler.compile(scene, {}).tree
+    link = next(node for node in compiler.tree.walk(tree.root) if getattr(node, "path", "") == arrow)
+    assert isinstance(link, compiler.tree.Link) and (link.source, link.target) == ("stage_card.0", "stage_card.1")
+
+
+@pytest.mark.parametrize("arrow", ["tokenize->mix", "1->9", "stage_1->tokenize", "2->embed", "stage_2->stage_3"])
+def test_an_arrow_without_two_stages_is_refused(arrow: str) -> None:
+    """A word of two titles, a stage that is not there, one stage under two names, a pair joined twice under other names."""
+    with pytest.raises(SurfaceError) as caught:
+        asset.parse(PIPELINE.replace("ARROW", arrow))
+    assert [v.token for v in caught.value.violations] == [11 if "stage_2" in arrow else 10]
+
+
 def test_columns_are_as_high_as_their_values() -> None:
     one = case.load("comparison_span_chart", "weight_formats")
     tree = compiler.lay_out(one.scene(Style()), one.content)

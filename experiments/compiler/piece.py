@@ -102,6 +102,18 @@ def cards(page: Page, items: Sequence[Item], columns: int, hero: int = 1) -> Non
         row(page, [item for item, _ in line], spans=[span for _, span in line])
 
 
+def stack(page: Page, items: Sequence[Item], make: Maker, x: float, wide: float, least: float) -> None:
+    """Cards below each other at x; what is missing to `least` px of height is shared among them."""
+    sheet = page.sheet
+    made = [make(page, item, wide) for item in items]
+    heights = [flow.height + 2 * sheet.pad for flow, _ in made]
+    spare = max(0.0, least - sum(heights) - sheet.gap * (len(items) - 1)) / len(items)
+    for number, (item, (flow, stroke), high) in enumerate(zip(items, made, heights, strict=True)):
+        page.y += sheet.gap if number else 0
+        page.add(page.card(item.ref, flow, x, page.y, wide, high + spare, stroke, top=spare / 2))
+        page.y += high + spare
+
+
 # ---- strips and pills
 
 

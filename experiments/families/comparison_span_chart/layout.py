@@ -40,7 +40,7 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
     _divide(page, panel)
     rest = [*bound.all("thesis_box"), *bound.all("annotation")]
     if page.y == top:
-        _side(page, rest, left, side, below - top)
+        piece.stack(page, rest, _box, left, side, below - top)
     else:
         _row(page, rest)
     page.y = max(page.y, below)
@@ -52,19 +52,6 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
 
 
 # ---- beside the chart
-
-
-def _side(page: Page, items: list[Item], x: float, wide: float, least: float) -> None:
-    """Thesis boxes and annotations in one column, together at least as high as the chart."""
-    sheet = page.sheet
-    made = [_box(page, item, wide) for item in items]
-    heights = [flow.height + 2 * sheet.pad for flow, _ in made]
-    spare = max(0.0, least - sum(heights) - sheet.gap * (len(items) - 1))
-    for number, (item, (flow, stroke), high) in enumerate(zip(items, made, heights, strict=True)):
-        page.y += sheet.gap if number else 0
-        grown = high + (spare / len(items))
-        page.add(page.card(item.ref, flow, x, page.y, wide, grown, stroke, top=(grown - high) / 2))
-        page.y += grown
 
 
 def _row(page: Page, items: list[Item]) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from experiments import asset
 from experiments.compiler.bind import Bound
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Tree
 from experiments.families.table_analysis.layout import lay_out
+from experiments.family import Fault
+from experiments.scene import Scene
 
 
 class TableAnalysis(asset.AssetFamily):
@@ -23,6 +27,12 @@ class TableAnalysis(asset.AssetFamily):
     content = asset.document(kinds)
     least = ()
     style = asset.usual("wide", "card", "left", "1", "top", "none", "line")
+
+    def inspect(self, scene: Scene) -> Iterator[Fault]:
+        yield from super().inspect(scene)
+        kinds = [part.kind for part in scene.components]
+        if "table_header" in kinds and "table_row" in kinds[: kinds.index("table_header")]:
+            yield Fault(kinds.index("table_header"), "`table_header` after a `table_row`", "the header before the rows")
 
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:
         return lay_out(bound, sheet, self.summary(bound))
