@@ -251,7 +251,8 @@ def test_columns_are_as_high_as_their_values() -> None:
     ("text", "number", "unit"),
     [
         ("$250k+", 250e3, "$"), ("1,024 tokens", 1024, "token"), ("1 token", 1, "token"), ("~40 us", 40e-6, "seconds"),
-        ("2 MiB", 2 * 1024**2, "bytes"), ("3 GB/s eq", 3e9, "bytes/s eq"), ("8x", 8, "x"), ("12%", 12, "%"), ("0.5", 0.5, ""),
+        ("2 MiB", 2 * 1024**2, "bytes"), ("3 GB/s eq", 3e9, "bytes/s"), ("3 GB per request", 3e9, "bytes per request"),
+        ("8x", 8, "x"), ("12%", 12, "%"), ("0.5", 0.5, ""),
     ],
 )  # fmt: skip
 def test_quantity(text: str, number: float, unit: str) -> None:

@@ -48,8 +48,9 @@ def quantity(text: str) -> Quantity | None:
     head, slash, per = word.partition("/")
     tail = f"{slash}{per}{' ' + rest if rest else ''}"
     for kind, table in (("bytes", _BYTES), ("seconds", _TIMES), ("flop", _FLOPS)):
-        if head in table:
-            return Quantity(number * table[head], f"{match[1]}{kind}{tail}")
+        if head in table:  # of such a kind, a remark changes nothing unless it says of what one: `GB per request`
+            own = tail if rest.split(" ")[0] in ("per", "a", "an", "each", "every") else f"{slash}{per}"
+            return Quantity(number * table[head], f"{match[1]}{kind}{own}")
     if head in _COUNTS:
         return Quantity(number * _COUNTS[head], f"{match[1]}{tail.strip()}")
     return Quantity(number, f"{match[1]}{head.removesuffix('s') if len(head) > 3 else head}{tail}")
