@@ -116,7 +116,7 @@ class _Lanes:
             page.labels.number(name, name, index + 1, "title", size, size, sheet.line(colour), size * 0.3)
         )
         room = wide - size - 10
-        fitted = flow.fit(item.at("title"), data.title, sheet.fonts["title"], room, 3, True)
+        fitted = flow.fit(item.at("title"), data.title, sheet.fonts["title"], room, 5, True)
         text = Text.at(item.at("title"), size + 10, 0, room, fitted, flow.ground.ink)
         text.y = max(0.0, (size - text.h) / 2)
         flow.nodes.append(text)
