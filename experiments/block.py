@@ -6,10 +6,9 @@ a component is spelled is the surface's own business.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from experiments import families
 from experiments.family import Family, Kind
@@ -27,8 +26,8 @@ def carried(slots: bool = False) -> tuple[str, ...]:
     """Families that scene surfaces can write: those whose components refer to pieces of content; with `slots` those whose
     components refer to it field by field.
     """
-    loaded = map(families.load, families.names())
-    return tuple(f.name for f in loaded if f.kinds and any(kind.slots for kind in f.kinds.values()) == slots)
+    loaded = [family for family in map(families.load, families.names()) if family.blocks]
+    return tuple(f.name for f in loaded if any(kind.slots for kind in f.kinds.values()) == slots)
 
 
 def write_attributes(scene: Scene, background: bool = False) -> list[str]:
@@ -206,9 +205,14 @@ def fields(kind: Kind) -> tuple[Field, ...]:
     )
 
 
-def assemble(kind: Kind, values: dict[str, str]) -> Component:
-    """A component from the values of its slots."""
-    plain: dict[str, Any] = {slot: value for slot, value in values.items() if slot not in kind.attributes}
+def assemble(kind: Kind, values: Mapping[str, str], more: Sequence[str] = ()) -> Component:
+    """A component from the values of its slots, and its further references."""
     return Component(
-        kind.name, attributes=tuple((key, values[key]) for key in kind.attributes if key in values), **plain
+        kind.name,
+        values.get("id"),
+        values.get("ref"),
+        values.get("source"),
+        values.get("target"),
+        tuple((key, values[key]) for key in kind.attributes if key in values),
+        more=tuple(more),
     )

@@ -1,9 +1,9 @@
 """Cases: contents that were written for a picture, found in `families/<family>/cases/*.json`.
 
 A case of a scene surface carries its components; a case of the bundle surface carries a form and enough content for
-the form's whole range of counts. A case has no style: `case.scene(style)` gives it one. The surface in a case file is the one that it
-is spelled in; `case.on(surface)` is the same case for another one that can say it. Cases hold our own words and are data; nothing here
-generates or splits.
+the form's whole range of counts; a case of a surface that places things itself carries its scene as that surface writes it. A case has
+no style: `case.scene(style)` gives it one. The surface in a case file is the one that it is spelled in; `case.on(surface)` is the same
+case for another one that can say it. Cases hold our own words and are data; nothing here generates or splits.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from experiments.violation import Violation, ViolationError
 
 _SCENE = {"case", "surface", "topic", "components", "content"}
 KEYS = {"gold": _SCENE, "keyed": _SCENE, "bundle": {"case", "surface", "form", "content"}}
+WRITTEN = {"case", "surface", "scene", "content"}  # keys of a case of another surface
 
 
 class CaseError(ViolationError):
@@ -33,7 +34,7 @@ class CaseError(ViolationError):
 
 @dataclass(frozen=True)
 class Case:
-    """One case. `topic` and `components` belong to scene surfaces, `form` to bundles."""
+    """One case. `topic` and `components` belong to scenes, `form` to bundles."""
 
     id: str
     family: str
@@ -63,6 +64,8 @@ class Case:
 
     def on(self, surface: str) -> Case | None:
         """This case for a surface; None where the surface cannot say it."""
+        if surface == self.surface:
+            return self
         if (surface == "bundle") != bool(self.form) or self.family not in surfaces.load(surface).families():
             return None
         moved = replace(self, surface=surface)
@@ -86,13 +89,11 @@ def load(family: str, name: str) -> Case:
 def read(path: Path, family: str) -> Case:
     """One case file of a family; CaseError with every defect of its frame (content is checked when it is compiled)."""
     record = json.loads(path.read_text(encoding="ascii"))
+    surface = record.get("surface")
+    keys = KEYS.get(surface, WRITTEN if surface in surfaces.names() else {"surface"})
     found = [
-        Violation(
-            f"{path.name}: {key}",
-            "an unknown or missing key",
-            ", ".join(sorted(KEYS.get(record.get("surface"), {"surface"}))),
-        )
-        for key in sorted(set(record) ^ KEYS.get(record.get("surface"), {"surface"}))
+        Violation(f"{path.name}: {key}", "an unknown or missing key", ", ".join(sorted(keys)))
+        for key in sorted(set(record) ^ keys)
     ]
     if record.get("case") != path.stem:
         found.append(Violation(f"{path.name}: case", repr(record.get("case")), repr(path.stem)))
@@ -100,15 +101,13 @@ def read(path: Path, family: str) -> Case:
     components = _components(families.load(family), lines, content, found, path.name)
     if found:
         raise CaseError(found)
-    return Case(
-        record["case"],
-        family,
-        record["surface"],
-        record["content"],
-        record.get("topic", ""),
-        record.get("form", ""),
-        components,
-    )
+    topic, form = record.get("topic", ""), record.get("form", "")
+    if "scene" in record:
+        scene = surfaces.load(surface).parse(record["scene"])
+        if scene.family != family:
+            raise CaseError([Violation(f"{path.name}: scene", f"a {scene.family}", f"a {family}, as its folder says")])
+        topic, components = scene.topic, scene.components
+    return Case(record["case"], family, surface, record["content"], topic, form, components)
 
 
 def _holds(content: Any, ref: str) -> bool:

@@ -56,6 +56,7 @@ class Kind:
     id_required: bool = True
     end_tags: tuple[str, str] | None = None
     ref_tag: str | None = "ref"
+    refs: tuple[int, int] = (1, 1)  # fewest and most references of one component; several are bound as a tuple
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     last: bool = False  # no edge may leave it
     asked: str = ""  # the tag in which a prompt states how many there are, where it does: `columns` for [columns:3]
@@ -127,6 +128,7 @@ class Family(ABC):
     content: type[Shape]
     forms: Mapping[str, Form] = {}
     axes: tuple[str, ...] = ()  # style attributes that its prompts state besides theme, tone and density
+    blocks = True  # whether the block and one-line surfaces (gold, compact) write it; others have surfaces of their own
 
     # ---- structure
 
@@ -168,6 +170,13 @@ class Family(ABC):
                 yield Fault(index, f"`{part.kind}` after `{last}`", f"`{part.kind}` before it")
             else:
                 rank, last = kind.rank, part.kind
+            if kind and kind.ref_tag and not kind.refs[0] <= len(part.refs) <= kind.refs[1]:
+                low, high = kind.refs
+                yield Fault(
+                    index,
+                    f"{len(part.refs)} references in `{part.kind}`",
+                    f"{low} to {high}" if low < high else f"{low}",
+                )
         for kind in self.kinds.values():
             if not kind.at_least <= seen[kind.name] <= kind.at_most:
                 bound = (

@@ -3,6 +3,7 @@
 Frozen and hashable. Every surface formats and parses this one model; families give it meaning, the compiler draws it.
 A component never holds display text: it carries *references* into a content document. Where a surface writes the words into the
 scene itself (`asset`), they lie beside the components in `Scene.words`, as the content document that the text brought along.
+The one exception are the words of an atom, an attribute of it, because there the scene is by definition the whole picture (`atom.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ Counts = tuple[tuple[str, int], ...]
 @dataclass(frozen=True, slots=True)
 class Component:
     """One part of a scene. Edges have `source` and `target`; the rest may have an `id`. `ref` is a dotted path into
-    the content; kinds that take their content field by field have one path for each of their `fields` instead.
+    the content; `more` are further ones, of kinds that hold several. Kinds that take their content field by field have one path for
+    each of their `fields` instead.
     """
 
     kind: str
@@ -26,7 +28,18 @@ class Component:
     source: str | None = None
     target: str | None = None
     attributes: tuple[tuple[str, str], ...] = ()
+    more: tuple[str, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """All references of the component as a whole, in order."""
+        return (self.ref, *self.more) if self.ref is not None else self.more
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path into the content, whichever way the component refers to it."""
+        return (*self.refs, *(path for _, path in self.fields))
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value of an attribute such as `lane`."""

@@ -16,6 +16,7 @@ from experiments.violation import Violation, ViolationError, shorten
 TASK, OUT = "[task:svg]", "[OUT]"
 ID = re.compile(r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*")
 REF = re.compile(r"[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*")
+WORD = re.compile(r"[^\[\]\s]+")
 MAX_TEXT = 64_000  # characters; no scene is near it, a runaway generation is
 
 _PIECE = re.compile(r"\[[^\[\]\s]*\]|[^\[\]\s]+|[\[\]]")
@@ -64,7 +65,7 @@ class Reader:
 
 def read(text: str, bare: re.Pattern[str] | None = None) -> Reader:
     """Cut a text into tags. Text outside brackets, broken brackets and tags without a space between them are
-    violations; but text that matches `bare` becomes a tag without a name, its value the text.
+    violations; but text that matches `bare` (`WORD`: whatever it is) becomes a tag without a name, its value the text.
     """
     reader = Reader([], length=len(text))
     if len(text) > MAX_TEXT:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from experiments import families
 from experiments.compiler import inline
 from experiments.content import Shape
-from experiments.family import Family
+from experiments.family import Family, Kind
 from experiments.scene import Component, Scene
 from experiments.violation import Violation, ViolationError, nearest, shorten
 
@@ -32,7 +32,7 @@ class CompileError(ViolationError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A component with what its reference holds."""
+    """A component with what its reference holds; a tuple where its kind holds several."""
 
     part: Component
     data: Any
@@ -123,12 +123,19 @@ def _violation(error: Any) -> Violation:
 
 def _resolve(shape: Shape, part: Component, family: Family, found: list[Violation]) -> Any:
     kind = family.kinds[part.kind]
-    if kind.ref_tag is None:
+    if kind.ref_tag is None or (kind.refs[0] == 0 and part.ref is None):
         return None
-    value = _walk(shape, part.ref or "", part.kind, found)
+    if kind.refs[1] > 1:
+        return tuple([_follow(shape, ref, kind, found) for ref in part.refs])
+    return _follow(shape, part.ref or "", kind, found)
+
+
+def _follow(shape: Shape, ref: str, kind: Kind, found: list[Violation]) -> Any:
+    """What lies at a reference; a violation where that is nothing, or nothing that the kind can show."""
+    value = _walk(shape, ref, kind.name, found)
     if value is not None and not isinstance(value, kind.data):
         names = " or ".join(t.__name__ for t in kind.data)
-        found.append(Violation(f"content.{part.ref}", type(value).__name__, f"{names}, as [{part.kind}] needs"))
+        found.append(Violation(f"content.{ref}", type(value).__name__, f"{names}, as [{kind.name}] needs"))
     return value
 
 

@@ -29,8 +29,22 @@ def check(tree: Tree) -> list[Violation]:
     found: list[Violation] = []
     if not (0 < tree.width < LIMIT and 0 < tree.height < LIMIT):
         return [Violation("canvas", f"{tree.width} x {tree.height}", f"finite sizes up to {LIMIT:.0f} px")]
+    if tree.free:
+        return list(_check_free(tree))
     _visit(tree.root, tree.grounds or tree.canvas, (), found, {})
     return found
+
+
+def _check_free(tree: Tree) -> Iterator[Violation]:
+    """A drawing that places its own shapes may lay them over each other; none may leave the canvas."""
+    for node in tree.root.children:
+        if not isinstance(node, Link):
+            a = _rect(node)
+            left, right, top, bottom = min(a[0], a[2]), max(a[0], a[2]), min(a[1], a[3]), max(a[1], a[3])
+            if not (left >= -EPS and top >= -EPS and right <= tree.width + EPS and bottom <= tree.height + EPS):
+                yield Violation(
+                    _path(node), _show((left, top, right, bottom)), f"inside {tree.width:g} x {tree.height:g}"
+                )
 
 
 def _visit(

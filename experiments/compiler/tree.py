@@ -152,6 +152,7 @@ class Tree:
     root: Box
     title: str
     summary: str
+    free: bool = False  # every node stands where the scene itself put it: only the canvas bounds it
 
 
 def move(nodes: Iterable[Node], dx: float, dy: float) -> None:

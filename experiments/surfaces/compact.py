@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from experiments import block
 from experiments.family import Kind
 from experiments.scene import Component, Scene
-from experiments.tag import Reader, Tag, Vocabulary, frame, read
+from experiments.tag import REF, Reader, Tag, Vocabulary, check_payload, frame, read
 from experiments.violation import shorten
 
 MARKER = "scene"
@@ -38,7 +38,7 @@ def write_component(kind: Kind, part: Component) -> str:
     slots = [
         part.id if kind.end_tags else None,
         head,
-        part.ref,
+        *part.refs,
         *(f"{name}={value}" for name, value in part.attributes),
     ]
     return f"[{kind.name}:{'|'.join(slot for slot in slots if slot is not None)}]"
@@ -77,18 +77,21 @@ def read_component(reader: Reader, kind: Kind, tag: Tag) -> Component | None:
         plain = [*plain[0].split("->", 1), *plain[1:]]
     if len(plain) < len(open_fields):
         open_fields = [field for field in open_fields if field.required]
+    extra = plain[len(open_fields) :] if kind.refs[1] > 1 else []
+    plain = plain[: len(plain) - len(extra)]
     if len(plain) != len(open_fields) or sorted(name for name, _ in named) != sorted(f.tag for f in closed_fields):
         reader.report(tag, shorten(tag.text), _spelling(kind))
         return None
     given = [*zip(open_fields, plain, strict=True), *((field, dict(named)[field.tag]) for field in closed_fields)]
     checked = {field.slot: field.check(reader, tag, value) for field, value in given}
     values = {slot: value for slot, value in checked.items() if value is not None}
-    return block.assemble(kind, values) if len(values) == len(checked) else None
+    more = [ref for ref in extra if check_payload(reader, tag, ref, REF, "a reference")]
+    return block.assemble(kind, values, more) if (len(values), len(more)) == (len(checked), len(extra)) else None
 
 
 def _spelling(kind: Kind) -> str:
     slots = ["a->b"] if kind.end_tags else ["id"] if kind.id_tag else []
-    slots += ["ref"] if kind.ref_tag else []
+    slots += ["ref"] * kind.refs[0] + ["..."] * (kind.refs[0] < kind.refs[1]) if kind.ref_tag else []
     slots += [f"{name}={'/'.join(legal)}" for name, legal in kind.attributes.items()]
     return f"[{kind.name}:{'|'.join(slots)}]"
 

@@ -42,6 +42,8 @@ def _write_block(kind: Kind, part: Component) -> Iterator[str]:
         value = field.get(part)
         if value is not None:
             yield f"[{field.tag}:{value}]"
+        if field.slot == "ref":
+            yield from (f"[{field.tag}:{ref}]" for ref in part.more)
     yield f"[/{kind.name}]"
 
 
@@ -97,8 +99,12 @@ def _read_fields(reader: Reader, kind: Kind, opening: Tag, tags: Sequence[Tag]) 
     values: dict[str, str] = {}
     legal = ", ".join(f"[{field.tag}:]" for field in expected) + f" in a {kind.name}"
     sound, reached = True, -1
+    more: list[str] = []
     for tag in tags:
         index = next((i for i, field in enumerate(expected) if field.tag == tag.name), None)
+        if index is not None and index == reached and expected[index].slot == "ref" and kind.refs[1] > 1:
+            more.append(expected[index].check(reader, tag, tag.value) or "?")
+            continue
         if index is None or expected[index].slot in values or index < reached:
             problem = (
                 ""
@@ -118,7 +124,7 @@ def _read_fields(reader: Reader, kind: Kind, opening: Tag, tags: Sequence[Tag]) 
         if field.required and field.slot not in values:
             reader.report(opening, f"no [{field.tag}:]", legal)
             sound = False
-    return block.assemble(kind, values) if sound else None
+    return block.assemble(kind, values, more) if sound else None
 
 
 def vocabulary(
