@@ -17,8 +17,9 @@ from experiments.style import DENSITIES, THEMES
 from experiments.surfaces import asset, compact, dotted, gold, keyed
 
 GOLD = Path(os.environ.get("CKTRACK_GOLD") or Path(__file__).parents[2] / "shared" / "gold")
-FOLDERS = ("spec12", "spec13b", "spec14a", "spec14b", "spec15a", "spec15b")
-FOLDERS += tuple(f"gen1/{name}" for name in ("architecture_map", "decision_tree", "table_matrix", "technical_diagram"))
+FAMILIES = ("architecture_map", "concept_editorial", "decision_tree", "memory_training_map", "spectrum_map")
+FAMILIES += ("table_matrix", "technical_diagram", "utility_micrographic")
+FOLDERS = ("spec12", "spec13b", "spec14a", "spec14b", "spec15a", "spec15b", *(f"gen1/{name}" for name in FAMILIES))
 SCENES = sorted(path for folder in FOLDERS for path in (GOLD / folder).glob("*.scene.compact.dsl"))
 here = pytest.mark.skipif(not SCENES, reason="no gold scenes beside the repository")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from experiments.compiler.bind import Item
 from experiments.compiler.metric import width
 from experiments.compiler.page import Page
@@ -10,12 +12,13 @@ from experiments.families.memory_map.part import add_card_column, add_heading, r
 from experiments.violation import Violation
 
 
-def draw_stack(page: Page) -> None:
-    """Offsets, the tower, braces over spans of it, cards at the right."""
+def draw_stack(page: Page, below: Sequence[Item] = ()) -> None:
+    """Offsets, the tower, braces over spans of it, cards at the right. `below` are the last blocks that somebody else draws."""
     sheet, bound = page.sheet, page.bound
-    blocks = [i for i in bound.all("memory_segment", "region_bracket") if not getattr(i.data, "span", None)]
+    every = [i for i in bound.all("memory_segment", "region_bracket") if not getattr(i.data, "span", None)]
+    blocks = [item for item in every if item not in below]
     braces = [i for i in bound.all("region_bracket") if getattr(i.data, "span", None)]
-    offsets = read_offsets(page, len(blocks))
+    offsets = read_offsets(page, len(every))
     font = sheet.fonts["code"]
     gauge = max([width(words, font.face, font.size) for _, words in offsets], default=0.0)
     gauge = min(gauge, page.room * 0.2) + (18 if offsets else 0)
@@ -31,7 +34,8 @@ def draw_stack(page: Page) -> None:
         page.add(box)
         y = box.bottom + 5
     y -= 5
-    for (path, words), edge in zip(offsets, [box.y for box in boxes.values()] + [y], strict=False):
+    edges = [box.y for box in boxes.values()] + ([] if below else [y])
+    for (path, words), edge in zip(offsets, edges, strict=False):
         level = edge + (10 if edge < y else -10)
         page.add(set_address(page, path, words, page.x0, level, gauge - 18, sheet.canvas))
         page.add(Ornament("line", x - 12, edge + (1 if edge < y else -1), 8, 0, stroke=sheet.wire, stroke_width=1.5))
