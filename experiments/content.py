@@ -116,3 +116,15 @@ class Graphed(Shape):
         if strange:
             raise ValueError(f"a name of letters, digits, _ and - for each further panel; `{strange[0]}` is none")
         return self
+
+
+class Slots(Shape):
+    """Words by slot: a table, or a table under the one key `slots`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Words]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_table(cls, value: Any) -> Any:
+        return value["slots"] if isinstance(value, dict) and set(value) == {"slots"} else value

@@ -105,6 +105,9 @@ TONE_COLOURS: dict[str, tuple[str, str, str]] = {
     "blue": ("#56aefc", "#8bcaff", "#d8eeff"),
     "purple": ("#b576ff", "#e8a7ff", "#f3d8ff"),
     "mixed": ("#ffb400", "#56aefc", "#ffe7a8"),
+    # accents of infographics alone (`infographic.py`)
+    "orange": ("#f97316", "#fb923c", "#ffe4d1"),
+    "gray": ("#94a3b8", "#cbd5e1", "#e8edf3"),
 }
 SEMANTIC_COLOURS: dict[str, str] = {"success": "#47b475", "warning": "#ffb400", "danger": "#f87171"}
 

@@ -8,7 +8,7 @@ them are found in one pass.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from experiments.violation import Violation, ViolationError, shorten
@@ -106,6 +106,17 @@ def frame(reader: Reader, name: str) -> list[Tag]:
     for tag in [t for t in body if t.text == opening]:
         reader.report(tag, f"a second {opening}", "one")
     return [t for t in body if t.text != opening]
+
+
+def split(
+    reader: Reader, tags: Sequence[Tag], order: Sequence[str], body: Container[str]
+) -> tuple[list[Tag], list[Tag]]:
+    """(attribute tags, the rest): the rest begins at the first tag named in `body`; what else is no attribute is reported."""
+    cut = next((i for i, tag in enumerate(tags) if tag.name in body and tag.name not in order), len(tags))
+    for tag in tags[:cut]:
+        if tag.name not in order or tag.closing:
+            reader.report(tag, shorten(tag.text), "an attribute: " + ", ".join(f"[{name}:]" for name in order))
+    return [tag for tag in tags[:cut] if tag.name in order and not tag.closing], list(tags[cut:])
 
 
 def check_payload(reader: Reader, tag: Tag, value: str | None, pattern: re.Pattern[str], what: str) -> str | None:

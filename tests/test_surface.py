@@ -12,16 +12,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import case, families, order, surfaces
+from experiments import case, families, infographic, order, surfaces
 from experiments.scene import Component, Scene
 from experiments.style import AXES, Style
-from experiments.surfaces import SurfaceError, bundle, compact, gold, raw_svg
+from experiments.surfaces import SurfaceError, bundle, compact, gold, raw_svg, semantic
 
 SCENES = [c.scene(Style()) for c in case.every(surface="gold")]
 DRAWINGS = [c.scene(Style()) for c in case.every("atoms")] + [
     order.lower(o) for o in (*islice(order.every(), 7, None, 97), *islice(order.every(True), 5, None, 997))
 ]
 SPELLED = [raw_svg.spell(s) for s in DRAWINGS if not any(part.ref for part in s.components)]
+ASKED = list(infographic.every(("compact", "balanced", "airy")))
+LARGE, SMALL = (
+    [
+        infographic.dress(semantic.load(c.family), c.scene(Style()), asked, canvas)
+        for i, c in enumerate(case.every(surface="semantic"))
+        for asked in ASKED[i % 4 :: 11]
+    ]
+    for canvas in ("wide", semantic.CANVAS)
+)
+SMALL += [replace(s, components=(Component("source", id="drawn-by-hand"), *s.components)) for s in SMALL[::9]]
 FORMS = [(family, form) for family in bundle.families() for form in families.load(family).forms]
 ANY_TAG = re.compile(r"\[[^\s\[\]]+\]")
 PLAIN = ("theme", "tone", "density", "background")
@@ -31,6 +41,8 @@ def carried(name: str, scene: Scene) -> bool:
     """What each surface must be able to write; it refuses everything else."""
     if name == "raw_svg":
         return scene in SPELLED
+    if name in ("semantic", "rich") and scene.family in semantic.families():
+        return scene in SMALL if name == "semantic" else scene.style.canvas != semantic.CANVAS
     return scene.family in surfaces.load(name).families() and bool(scene.form) == (name == "bundle")
 
 
@@ -51,7 +63,7 @@ def scenes(draw: st.DrawFn) -> Scene:
             draw(st.sampled_from(SCENES)), style=draw(styles()), topic=draw(st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z"))
         )
     if what == 1:
-        return draw(st.sampled_from(DRAWINGS + SPELLED))
+        return draw(st.sampled_from(DRAWINGS + SPELLED + LARGE + SMALL))
     family, form = draw(st.sampled_from(FORMS))
     counts = draw(st.sampled_from(families.load(family).forms[form].legal()))
     return families.load(family).lower(form, counts, draw(styles(every_axis=False)))
@@ -87,7 +99,7 @@ def test_vocabulary_covers_what_is_written(name: str) -> None:
     vocabulary = surface.vocabulary()
     assert len(set(vocabulary.tags)) == len(vocabulary.tags)
     assert all(re.fullmatch(r"\[[^\s\[\]]+\]", tag) for tag in vocabulary.tags)
-    every = [*(c.scene(Style()) for c in case.every()), *DRAWINGS[len(case.every("atoms")) :], *SPELLED]
+    every = [*(c.scene(Style()) for c in case.every()), *DRAWINGS[len(case.every("atoms")) :], *SPELLED, *LARGE, *SMALL]
     written = [scene for scene in every if carried(name, scene)]
     assert written
     for scene in written:
@@ -113,7 +125,9 @@ def test_damaged_text_is_refused_with_positions_or_means_something(name: str, da
     canonical.
     """
     surface = surfaces.load(name)
-    scene = data.draw(scenes().filter(lambda s: carried(name, s)) if name != "raw_svg" else st.sampled_from(SPELLED))
+    own = {"raw_svg": SPELLED, "atoms": DRAWINGS, "semantic": SMALL, "rich": LARGE}
+    pool = st.sampled_from(own[name]) if name in own else scenes().filter(lambda s: carried(name, s))
+    scene = data.draw(pool)
     tags = surface.format(scene).split()
     at = data.draw(st.integers(0, len(tags) - 1))
     how = data.draw(st.sampled_from(("drop", "double", "swap", "noise")))

@@ -132,8 +132,8 @@ class Page:
         self.y += high
         return box
 
-    def finish(self, summary: str) -> Tree:
-        """The tree; the canvas ends one margin below the cursor."""
+    def finish(self, summary: str, title: str = "") -> Tree:
+        """The tree; the canvas ends one margin below the cursor. `title` is for pictures without a header band."""
         sheet = self.sheet
         height = float(round(self.y + sheet.margin + self.rim))
         if height > MAX_SIDE or self.width > MAX_SIDE:
@@ -156,7 +156,7 @@ class Page:
         title = (
             header.data.headline
             if header is not None and isinstance(header.data, Header)
-            else self.bound.scene.family.replace("_", " ")
+            else title or self.bound.scene.family.replace("_", " ")
         )
         if header is not None and isinstance(header.data, Header) and header.data.subtitle:
             summary = f"{header.data.subtitle} {summary}"

@@ -14,7 +14,7 @@ from experiments.compiler.tree import Font
 from experiments.style import GAPS, INSETS, SCALES, SEMANTIC_COLOURS, THEME_COLOURS, TONE_COLOURS, Style
 
 Pattern = list[tuple[str, dict[str, str | float]]]
-WIDTHS = {"wide": 1200.0, "square": 1080.0, "tall": 960.0}
+WIDTHS = {"wide": 1200.0, "square": 1080.0, "tall": 960.0, "small": 256.0}
 DARKEST = "#0b1018"
 LEAST = 12.5  # px: no text is set smaller
 HIGHLIGHTS = (TONE_COLOURS["blue"][0], TONE_COLOURS["purple"][0])

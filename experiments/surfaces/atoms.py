@@ -16,7 +16,20 @@ from experiments import families as folder
 from experiments import order as orders
 from experiments.scene import Component, Scene
 from experiments.style import Style
-from experiments.tag import ID, OUT, TASK, WORD, Reader, SurfaceError, Tag, Vocabulary, check_payload, frame, read
+from experiments.tag import (
+    ID,
+    OUT,
+    TASK,
+    WORD,
+    Reader,
+    SurfaceError,
+    Tag,
+    Vocabulary,
+    check_payload,
+    frame,
+    read,
+    split,
+)
 from experiments.violation import Violation, nearest, shorten
 
 MARKER = "svg"
@@ -83,13 +96,12 @@ def _write(part: Component) -> Iterator[str]:
 
 def parse(text: str) -> Scene:
     reader = read(text, bare=WORD)
-    tags = frame(reader, MARKER)
-    cut = next((i for i, tag in enumerate(tags) if tag.name not in HEADER or tag.closing), len(tags))
-    parts, topic = [_read_header(reader, tags[:cut])], ""
-    for tag in tags[:cut]:
+    head, body = split(reader, frame(reader, MARKER), HEADER, atom.ATOMS)
+    parts, topic = [_read_header(reader, head)], ""
+    for tag in head:
         topic = check_payload(reader, tag, tag.value, ID, "a topic") or "" if tag.name == "topic" else topic
-    places: list[list[Tag]] = [tags[:cut]]
-    for part, own in _read_atoms(reader, tags[cut:]):
+    places: list[list[Tag]] = [head]
+    for part, own in _read_atoms(reader, body):
         parts.append(part)
         places.append(own)
     scene = Scene(FAMILY, Style(), topic, components=tuple(parts))

@@ -6,35 +6,21 @@ What a scene draws is what it says: the checks are those of its own geometry (`a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-from pydantic import Field, model_validator
 
 from experiments import atom
 from experiments.compiler.bind import Bound
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Tree
-from experiments.content import Key, Shape, Words
+from experiments.content import Slots
 from experiments.families.atoms.layout import lay_out
 from experiments.family import Family, Fault, Kind, by_name
 from experiments.scene import Scene
 
 
-class Content(Shape):
-    """Words by slot. A document may also be the table of slots itself."""
-
-    slots: dict[Key, Words] = Field(default={})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_table(cls, value: Any) -> Any:
-        return value if not isinstance(value, dict) or "slots" in value else {"slots": value}
-
-
 class Atoms(Family):
     name = "atoms"
     title = "Drawing"
-    content = Content
+    content = Slots
     blocks = False
     kinds = by_name(
         Kind("canvas", 0, at_least=1, at_most=1, ref_tag=None),
