@@ -223,7 +223,8 @@ def policy_of(selected: Selected) -> tokenizer.Policy:
     vocabulary = surfaces.load(spec.surface).vocabulary(spec.families)
     if made.reserved == "none":
         vocabulary = Vocabulary.of([OUT.strip()])
-    return tokenizer.Policy(vocabulary.tags, vocabulary.prefixes, vocab=made.vocab, min_frequency=made.min_frequency)
+    tags = (*vocabulary.tags, *vocabulary.phrases)
+    return tokenizer.Policy(tags, vocabulary.prefixes, vocab=made.vocab, min_frequency=made.min_frequency)
 
 
 def _tokenize(

@@ -138,12 +138,13 @@ def check_value(reader: Reader, tag: Tag, legal: Sequence[str]) -> str | None:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a tokenizer should know of a surface: whole tags of closed lists, and the prefixes of tags with an open
-    payload.
+    """What a tokenizer should know of a surface: whole tags of closed lists, the prefixes of tags with an open
+    payload, and words of closed lists together with the tag that ends them.
     """
 
     tags: tuple[str, ...]
     prefixes: tuple[str, ...]
+    phrases: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, tags: Iterable[str], prefixes: Iterable[str] = ()) -> Vocabulary:

@@ -14,7 +14,7 @@ import pytest
 
 from experiments import compiler
 from experiments.style import DENSITIES, THEMES
-from experiments.surfaces import asset, compact, dotted, gold, keyed
+from experiments.surfaces import asset, atomic, compact, dotted, gold, keyed
 
 GOLD = Path(os.environ.get("CKTRACK_GOLD") or Path(__file__).parents[2] / "shared" / "gold")
 FAMILIES = ("architecture_map", "concept_editorial", "decision_tree", "memory_training_map", "spectrum_map")
@@ -35,6 +35,7 @@ def content_of(path: Path) -> Any:
 def test_compact_scene_draws(path: Path) -> None:
     scene = compact.parse(path.read_text())
     assert compact.parse(compact.format(scene)) == scene == gold.parse(gold.format(scene))
+    assert atomic.parse(atomic.format(scene)) == scene
     for theme in THEMES:
         for density in DENSITIES:
             style = {"theme": theme, "density": density, "tone": "mixed"}

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments import case, families, infographic, order, surfaces
+from experiments.probes import score
 from experiments.scene import Component, Scene
 from experiments.style import AXES, Style
 from experiments.surfaces import SurfaceError, bundle, compact, gold, raw_svg, semantic
@@ -32,6 +33,7 @@ LARGE, SMALL = (
     for canvas in ("wide", semantic.CANVAS)
 )
 SMALL += [replace(s, components=(Component("source", id="drawn-by-hand"), *s.components)) for s in SMALL[::9]]
+BUNDLES = [c.scene(Style()) for c in case.every(surface="bundle")]
 FORMS = [(family, form) for family in bundle.families() for form in families.load(family).forms]
 ANY_TAG = re.compile(r"\[[^\s\[\]]+\]")
 PLAIN = ("theme", "tone", "density", "background")
@@ -325,3 +327,15 @@ def test_prompts() -> None:
     assert bundle.prompt(lowered) == BUNDLE.replace("[bundle] [family:", "[task:svg] [layout:").replace(
         "[/bundle]", "[OUT]"
     )
+
+
+@pytest.mark.parametrize("name", surfaces.names())
+def test_a_whole_text_has_a_sound_prefix_and_a_strange_tag_breaks_it(name: str) -> None:
+    """The markers and the vocabulary that scores go by are those of the texts."""
+    opening, closing = score.markers(name)
+    scene = next(s for s in (*SPELLED, *SMALL, *LARGE, *DRAWINGS, *SCENES, *BUNDLES) if carried(name, s))
+    text = surfaces.load(name).format(scene)
+    assert text.startswith(opening) and text.endswith(closing) and score._prefix_ok(name, text, opening, closing)
+    first, rest = text.split(" ", 1)
+    assert not score._prefix_ok(name, f"{first} [frobnicate:1] {rest}", opening, closing)
+    assert not score._prefix_ok(name, rest, opening, closing)

@@ -17,7 +17,6 @@ from experiments.split import fold, tags
 from experiments.tag import SurfaceError
 
 ANY_TAG = re.compile(r"\[[^\[\]\s]*\]")
-RENAMED = {"layout": "family"}  # a prompt tag that the bundle surface answers under another name
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,10 @@ class Score:
 
 
 def markers(surface: str) -> tuple[str, str]:
-    """The opening and closing tag of a surface's texts."""
-    name = surfaces.load(surface).MARKER
-    return f"[{name}]", f"[/{name}]"
+    """What a surface's texts open and close with."""
+    module = surfaces.load(surface)
+    found: tuple[str, str] = getattr(module, "MARKERS", (f"[{module.MARKER}]", f"[/{module.MARKER}]"))
+    return found
 
 
 def score(contract: dict, case: dict, raw: str, stop: str) -> Score:
@@ -68,7 +68,7 @@ def score(contract: dict, case: dict, raw: str, stop: str) -> Score:
         truncated=stop in ("budget", "context"),
         clean_stop=stop == "eos" and text.count(closing) == 1 and text.endswith(closing),
         prefix_ok=_prefix_ok(contract["surface"], text, opening, closing),
-        adherent=_adherent(case["prompt"], text),
+        adherent=_adherent(contract["surface"], case["prompt"], text),
         first_block_exact=first_block == expected,
         svg=svg,
         problem=problem,
@@ -84,26 +84,37 @@ def _draw(contract: dict, case: dict, raw: str) -> tuple[str | None, str | None]
 
 
 def _prefix_ok(surface: str, text: str, opening: str, closing: str) -> bool:
-    """The text opens with the marker, and up to the first closing marker it is nothing but tags that the surface knows."""
+    """The text opens with the marker, and up to the first closing marker every tag in it is one that the surface knows; between
+    tags stands nothing but what the surface has there (`BARE`).
+    """
     block = text.split(closing)[0]
     pieces = block.split()
     if not pieces or pieces[0] != opening:
         return False
-    vocabulary = surfaces.load(surface).vocabulary()
+    module = surfaces.load(surface)
+    vocabulary = module.vocabulary()
     closed, prefixes = set(vocabulary.tags), tuple(vocabulary.prefixes)
+    bare = getattr(module, "BARE", None)
     return all(
-        (ANY_TAG.fullmatch(p) or p[0] not in "[]") and (p in closed or p.startswith(prefixes or ("\0",)))
+        (p in closed or p.startswith(prefixes or ("\0",)))
+        if ANY_TAG.fullmatch(p)
+        else bare is not None and bare.fullmatch(p)
         for p in pieces
     )
 
 
-def _adherent(prompt: str, text: str) -> bool:
-    """Every control tag of the prompt has its value in the output."""
-    asked, said = tags(prompt), tags(text)
+def _adherent(surface: str, prompt: str, text: str) -> bool:
+    """The scene that the output says is one that answers to every control tag of the prompt; an edit changes what its tag names."""
+    asked = tags(prompt)
     asked.pop("task", None)
-    return bool(asked) and all(
-        said.get(name, said.get(RENAMED.get(name, ""))) == value for name, value in asked.items()
-    )
+    name, _, value = asked.pop("edit", "").partition("=")
+    asked |= {name: value} if value else {}
+    module = surfaces.load(surface)
+    try:
+        said = tags(module.prompt(module.parse(text)))
+    except SurfaceError:
+        return False
+    return bool(asked) and all(said.get(name) == value for name, value in asked.items())
 
 
 def normalised(raw: str) -> str:

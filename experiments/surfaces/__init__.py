@@ -22,7 +22,9 @@ __all__ = ["Surface", "SurfaceError", "Vocabulary", "load", "names"]
 
 
 class Surface(Protocol):
-    """What a surface module offers. `MARKER` names the opening and closing tag of its texts."""
+    """What a surface module offers. `MARKER` names the opening and closing tag of its texts; where these are no bracket tags,
+    `MARKERS` says what they are; `BARE`, a pattern, what else than tags may stand between them.
+    """
 
     MARKER: str
 

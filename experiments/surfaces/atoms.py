@@ -33,6 +33,7 @@ from experiments.tag import (
 from experiments.violation import Violation, nearest, shorten
 
 MARKER = "svg"
+BARE = WORD
 FAMILY = "atoms"
 HEADER = ("w", "h", "bg", "layout", "topic", "accent", "frame", "density")
 # Numbers are payload: their tags are reserved up to the colon.
@@ -95,7 +96,7 @@ def _write(part: Component) -> Iterator[str]:
 
 
 def parse(text: str) -> Scene:
-    reader = read(text, bare=WORD)
+    reader = read(text, BARE)
     head, body = split(reader, frame(reader, MARKER), HEADER, atom.ATOMS)
     parts, topic = [_read_header(reader, head)], ""
     for tag in head:

@@ -18,10 +18,11 @@ from experiments import atom, order
 from experiments import families as folder
 from experiments.scene import Component, Scene
 from experiments.surfaces import atoms
-from experiments.tag import MAX_TEXT, Reader, SurfaceError, Tag, Vocabulary
+from experiments.tag import MAX_TEXT, WORD, Reader, SurfaceError, Tag, Vocabulary
 from experiments.violation import Violation, nearest, shorten
 
 MARKER = "svg"
+MARKERS, BARE = ("<svg", "</svg>"), WORD
 NAMESPACE = "http://www.w3.org/2000/svg"
 NAMES = {
     "sw": "stroke-width",
