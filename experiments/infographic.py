@@ -133,6 +133,15 @@ def every(densities: Sequence[str] = ("compact", "airy")) -> Iterator[Asked]:
         yield Asked(accent, bg, frame, density)
 
 
+def edited(before: Asked, densities: Sequence[str] = ("compact", "airy")) -> Iterator[tuple[str, Asked]]:
+    """(edit tag, what is then asked for) for every change of one value."""
+    lists = {"accent": ACCENTS, "bg": tuple(BACKGROUNDS), "frame": tuple(FRAMES), "density": tuple(densities)}
+    for name, values in lists.items():
+        for value in values:
+            if value != getattr(before, name):
+                yield f"[edit:{name}={value}]", replace(before, **{name: value})
+
+
 def dress(family: Infographic, scene: Scene, asked: Asked, canvas: str = "wide") -> Scene:
     """A scene in the style that is asked for."""
     style = derive(family, asked, count_of(family, scene), canvas)

@@ -9,7 +9,7 @@ import pytest
 from experiments import case, compiler
 from experiments.compiler import CompileError
 from experiments.compiler.board import lower
-from experiments.infographic import dress, every, pairs, sides
+from experiments.infographic import dress, edited, every, pairs, sides
 from experiments.style import Style
 from experiments.surfaces import SurfaceError, atoms, rich, semantic
 
@@ -38,6 +38,13 @@ def test_orders_look_different() -> None:
     for canvas in ("wide", "small"):
         drawn = {compiler.compile(dress(family, one.scene(Style()), asked, canvas), one.content).svg for asked in ASKED}
         assert len(drawn) == len(ASKED)
+
+
+def test_edits_change_one_thing() -> None:
+    for asked in ASKED[::7]:
+        found = list(edited(asked, ("compact", "balanced", "airy")))
+        assert len(found) == 4 + 2 + 1 + 2 and all(after in ASKED and after != asked for _, after in found)
+        assert len({tag for tag, _ in found}) == len({after for _, after in found}) == len(found)
 
 
 def test_what_people_wrote_is_read() -> None:

@@ -25,8 +25,9 @@ TYPE = {"compact": 1.75, "balanced": 1.62, "airy": 1.5}  # times the usual type 
 
 @lru_cache(maxsize=1024)
 def poster(sheet: Sheet) -> Sheet:
-    """A sheet with large type."""
+    """A sheet with large type and the room that it needs inside cards."""
     large = copy(sheet)
+    large.pad = sheet.pad * 1.3
     large.fonts = {
         role: Font(font.face, font.size * TYPE[sheet.style.density], font.lead) for role, font in sheet.fonts.items()
     }

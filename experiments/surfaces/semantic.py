@@ -229,4 +229,4 @@ def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:
         *(f"[{name}:{value}]" for name, values in legal.items() for value in values),
     ]
     kinds = [kind for name in names for kind in load(name).kinds]
-    return Vocabulary.of(tags, ["[topic:", *(f"[{kind}:" for kind in kinds)])
+    return Vocabulary.of(tags, ["[topic:", "[edit:", *(f"[{kind}:" for kind in kinds)])

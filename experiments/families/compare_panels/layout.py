@@ -30,7 +30,10 @@ def draw_large(bound: Bound, sheet: Sheet) -> Tree:
                 flow.nodes.append(Ornament("line", 0, flow.height, flow.width, 0, stroke=sheet.rule))
             flow.text(*words[at], role, colour if number == 0 else None, gap=gap, most=4)
         flows.append(flow)
-    high = max(board.high, max(flow.height for flow in flows) + 2 * sheet.pad + 8)
+    need = max(flow.height for flow in flows) + 2 * sheet.pad + 8
+    high = max(need, min(board.high, need + 200))
+    rest = max(0.0, board.high - high) / 2
+    page.y += rest
     for i, (flow, colour) in enumerate(zip(flows, colours, strict=True)):
         lift = max(0.0, (high - flow.height - 2 * sheet.pad) / 2 - 4)
         box = page.card(
@@ -42,7 +45,7 @@ def draw_large(bound: Bound, sheet: Sheet) -> Tree:
     for way in (-1, 1):
         corners = ((x + way * 13, y), (x + way * 4, y - 9), (x + way * 4, y + 9))
         page.add(Ornament("polygon", min(c[0] for c in corners), y - 9, 9, 18, fill=sheet.wire, points=corners))
-    return board.finish(page.y + high)
+    return board.finish(page.y + high + rest)
 
 
 def small(scene: Scene, asked: Asked) -> Iterator[Component]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from experiments.compiler.bind import Bound
 from experiments.compiler.sheet import Sheet
@@ -25,20 +26,28 @@ class Band(Shape):
 
 
 class Badge(Shape):
-    """A seal: a short label or title, and what may be said beside it."""
+    """A seal: its `value`, else its `label`, `text` or `title` stands in it, the other words beside. A value may be a number."""
 
-    label: Short | None = None
-    title: Short | None = None
     value: Short | None = None
-    caption: Words | None = None
+    label: Short | None = None
+    text: Short | None = None
+    title: Short | None = None
+    subtitle: Words | None = None
     body: Words | None = None
+    caption: Words | None = None
+    detail: tuple[Short, ...] = Field(default=(), max_length=6)
     note: Words | None = None
     accent: str | None = None
 
+    @field_validator("value", mode="before")
+    @classmethod
+    def _read_number(cls, value: Any) -> Any:
+        return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
     @model_validator(mode="after")
     def _say_something(self) -> Badge:
-        if not (self.label or self.title or self.value):
-            raise ValueError("a badge needs a label, a title or a value")
+        if not (self.value or self.label or self.text or self.title):
+            raise ValueError("a badge needs a value, a label, a text or a title")
         return self
 
 

@@ -9,6 +9,17 @@ from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Box, Ornament, Tree, move
 
+SEAL = ("value", "label", "text", "title")  # the first that a badge has stands in its seal
+BESIDE = {
+    "title": "section",
+    "label": "title",
+    "text": "title",
+    "subtitle": "body",
+    "body": "body",
+    "caption": "body",
+    "note": "small",
+}
+
 
 def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
     page = Page(bound, sheet)
@@ -77,24 +88,20 @@ def _badge(page: Page, item: Item, index: int) -> None:
     colour = sheet.named(data.accent, index)
     ground = sheet.tinted(colour, 0.2)
     size = 132.0 if sheet.style.density != "compact" else 108.0
-    inside = "value" if data.value else "label" if data.label else "title"
+    inside = next(name for name in SEAL if getattr(data, name))
     seal = Box(f"{item.id} seal", 0, 0, size, size, ground.fill, sheet.line(colour), 3.0, size / 2)
     words = page.flow(size * 0.72, ground).text(
         f"{item.ref}.{inside}", getattr(data, inside), "section", colour, most=3, anchor="middle"
     )
     seal.add(*words.place(size * 0.14, (size - words.height) / 2))
     beside = page.flow(page.room - size - 3 * sheet.pad, sheet.surface)
-    for name, role in (
-        ("title", "section"),
-        ("label", "title"),
-        ("body", "body"),
-        ("caption", "body"),
-        ("note", "small"),
-    ):
+    for name, role in BESIDE.items():
         text = getattr(data, name)
         if text and name != inside:
             muted = sheet.surface.muted if name in ("caption", "note") else None
             beside.text(f"{item.ref}.{name}", text, role, muted, gap=sheet.pad * 0.3, most=6)
+    if data.detail:
+        beside.bullets(f"{item.ref}.detail", data.detail, colour, "body", gap=sheet.pad * 0.3)
     high = max(size, beside.height) + 2 * sheet.pad
     box = Box(item.id, page.x0, page.y, page.room, high, sheet.surface.fill, sheet.border, 1.2, sheet.radius)
     bare = not beside.nodes
