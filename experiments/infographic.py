@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from experiments import atom
 from experiments.content import Slots
@@ -42,6 +42,16 @@ class Asked:
     density: str
 
 
+class Layout(Protocol):
+    """What the `layout.py` of an infographic offers."""
+
+    def draw_large(self, bound: Bound, sheet: Sheet) -> Tree:
+        """The picture at full size."""
+
+    def small(self, scene: Scene, asked: Asked) -> Iterator[Component]:
+        """The atoms of the small picture, below its title."""
+
+
 class Infographic(Family):
     """A family of infographics: a hero, one main component that holds several references, one closing component."""
 
@@ -49,6 +59,7 @@ class Infographic(Family):
     content = Slots
     main: str
     closing: str
+    layout: Layout
     looks: Mapping[str, str]  # hero, emphasis, rail and connector of its pictures
     group = 1  # how many references belong together: a value and its label
 
@@ -73,15 +84,7 @@ class Infographic(Family):
 
         if bound.scene.style.canvas == "small":
             return draw_small(bound, self.summary(bound))
-        return self.draw_large(bound, sheet)
-
-    def draw_large(self, bound: Bound, sheet: Sheet) -> Tree:
-        """The picture at full size."""
-        raise NotImplementedError
-
-    def small(self, scene: Scene, asked: Asked) -> Iterator[Component]:
-        """The atoms of the small picture, below its title."""
-        raise NotImplementedError
+        return self.layout.draw_large(bound, sheet)
 
 
 # ---- what a prompt asks for, and the style that it fixes

@@ -148,7 +148,7 @@ def lower(scene: Scene) -> Scene:
     place = (128, "middle") if scene.style.hero == "center" and left == 20 else (left, "start")
     for ref, y, size in zip(hero.refs, (31, 45), (15, 9), strict=False):
         parts.append(text(ref, place[0], y, size, ink(asked), place[1]))
-    return Scene("atoms", topic=scene.topic, components=(*parts, *family.small(scene, asked)))
+    return Scene("atoms", topic=scene.topic, components=(*parts, *family.layout.small(scene, asked)))
 
 
 def draw_small(bound: Bound, summary: str) -> Tree:

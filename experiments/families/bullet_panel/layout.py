@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from experiments.compiler.bind import Bound
 from experiments.compiler.board import Board, ink, shape, text
 from experiments.compiler.sheet import Sheet
-from experiments.compiler.tree import Box, Ornament, Tree
+from experiments.compiler.tree import Box, Ornament, Tree, move
 from experiments.infographic import Asked
 from experiments.scene import Component, Scene
 
@@ -33,9 +33,7 @@ def draw_large(bound: Bound, sheet: Sheet) -> Tree:
     for i, (flow, (ref, _)) in enumerate(zip(flows, board.words(), strict=True)):
         high = max(flow.height, mark) + spare
         number = page.labels.number(f"{ref} number", f"{ref} number", i + 1, "section", mark, mark, colour, mark * 0.3)
-        number.x, number.y = panel.x + sheet.pad + 14, y + (high - mark) / 2
-        words = number.children[0]
-        words.x, words.y = words.x + number.x, words.y + number.y  # type: ignore[union-attr]
+        move([number], panel.x + sheet.pad + 14, y + (high - mark) / 2)
         panel.add(number, *flow.place(number.right + sheet.pad, y + (high - flow.height) / 2))
         y += high
         if i + 1 < len(flows):

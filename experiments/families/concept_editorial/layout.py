@@ -8,7 +8,7 @@ from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
-from experiments.compiler.tree import Box, Ornament, Tree
+from experiments.compiler.tree import Box, Ornament, Tree, move
 
 if TYPE_CHECKING:
     from experiments.families.concept_editorial.family import Principle
@@ -154,8 +154,7 @@ def _strip(page: Page, item: Item) -> None:
             f"{item.ref} number {i}", f"{item.ref} number", i + 1, "tag", size, size, sheet.line(accent), size * 0.3
         )
         line = sheet.fonts["body"].size * sheet.fonts["body"].lead
-        number.y += top + max(0.0, (line - size) / 2)
-        number.children[0].y += number.y  # type: ignore[union-attr]
+        move([number], 0, top + max(0.0, (line - size) / 2))
         points.nodes.append(number)
         points.height = max(points.height, top + size)
     high = max(head.height, points.height) + 2 * sheet.pad

@@ -4,27 +4,23 @@ run. Parts and content are those of a memory map; there are no forms.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from experiments.compiler.bind import Bound
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Tree
-from experiments.content import Footer, Header
-from experiments.families.memory_map.family import Bracket, Card, Content, Segment
+from experiments.families.memory_map.family import Content, MemoryMap
 from experiments.families.memory_training_map.layout import lay_out
-from experiments.family import Family, Kind, by_name
+from experiments.family import Family, by_name
+
+LEAST = {"memory_segment": 2}  # one for the tower, one for the band
 
 
 class MemoryTrainingMap(Family):
     name = "memory_training_map"
     title = "Memory of a training run"
     content = Content
-    kinds = by_name(
-        Kind("header_band", 0, (Header,), at_least=1, at_most=1),
-        Kind("address_strip", 1, (tuple,), at_most=1),
-        Kind("memory_segment", 2, (Segment,), at_least=2, at_most=12, id_tag="segment_id"),
-        Kind("region_bracket", 2, (Bracket, Segment), at_most=4, id_tag="bracket_id", id_required=False),
-        Kind("info_card", 3, (Card,), at_most=6, id_tag="card_id"),
-        Kind("footer_note", 4, (Footer,), at_most=1),
-    )
+    kinds = by_name(*(replace(kind, at_least=LEAST.get(kind.name, kind.at_least)) for kind in MemoryMap.kinds.values()))
 
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:
         return lay_out(bound, sheet, self.summary(bound))
