@@ -160,13 +160,23 @@ def path_of(kind: str, number: int, slot: str) -> str:
     return f"{kind}.{number}.{slot}"
 
 
-def arrange(kind: Kind, values: Mapping[str, str], literal: Mapping[str, str], **own: str | None) -> Component:
+def arrange(
+    kind: Kind,
+    values: Mapping[str, str],
+    literal: Mapping[str, str],
+    id: str | None = None,
+    source: str | None = None,
+    target: str | None = None,
+) -> Component:
     """A component from its references and its closed values, both in the order of the kind's slots."""
     return Component(
         kind.name,
+        id,
+        None,
+        source,
+        target,
         attributes=tuple((slot.name, literal[slot.name]) for slot in kind.slots if slot.name in literal),
         fields=tuple((slot.name, values[slot.name]) for slot in kind.slots if slot.name in values),
-        **own,
     )
 
 

@@ -16,9 +16,9 @@ from experiments import case, families, infographic, order, surfaces
 from experiments.probes import score
 from experiments.scene import Component, Scene
 from experiments.style import AXES, Style
-from experiments.surfaces import SurfaceError, bundle, compact, gold, raw_svg, semantic
+from experiments.surfaces import SurfaceError, bundle, compact, dotted, gold, keyed, raw_svg, semantic
 
-SCENES = [c.scene(Style()) for c in case.every(surface="gold")]
+SCENES = [c.scene(Style()) for name in ("gold", "keyed", "asset") for c in case.every(surface=name)]
 DRAWINGS = [c.scene(Style()) for c in case.every("atoms")] + [
     order.lower(o) for o in (*islice(order.every(), 7, None, 97), *islice(order.every(True), 5, None, 997))
 ]
@@ -45,7 +45,15 @@ def carried(name: str, scene: Scene) -> bool:
         return scene in SPELLED
     if name in ("semantic", "rich") and scene.family in semantic.families():
         return scene in SMALL if name == "semantic" else scene.style.canvas != semantic.CANVAS
-    return scene.family in surfaces.load(name).families() and bool(scene.form) == (name == "bundle")
+    fits = scene.family in surfaces.load(name).families()
+    return fits and bool(scene.form) == (name == "bundle") and bool(scene.words) == (name == "asset")
+
+
+PLACED = DRAWINGS + SPELLED + LARGE + SMALL
+OWN = {
+    name: tuple([scene for scene in pool if carried(name, scene)] for pool in (SCENES, PLACED))
+    for name in surfaces.names()
+}
 
 
 @st.composite
@@ -57,15 +65,23 @@ def styles(draw: st.DrawFn, every_axis: bool = True) -> Style:
 
 
 @st.composite
-def scenes(draw: st.DrawFn) -> Scene:
-    """A case's scene in any style, a drawing in atoms, or a lowered bundle with any legal counts."""
-    what = draw(st.integers(0, 2))
-    if what == 0:
-        return replace(
-            draw(st.sampled_from(SCENES)), style=draw(styles()), topic=draw(st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z"))
+def scenes(draw: st.DrawFn, name: str | None = None) -> Scene:
+    """A case's scene in any style, a drawing or an infographic, or a lowered bundle with any legal counts; one that the named surface
+    carries, where one is named.
+    """
+    told, drawn = OWN[name] if name else (SCENES, PLACED)
+    what = draw(
+        st.sampled_from(
+            [kind for kind, pool in enumerate((told, drawn, FORMS if name in (None, "bundle") else ())) if pool]
         )
+    )
+    if what == 0:
+        scene, style = draw(st.sampled_from(told)), draw(styles())
+        if list(families.load(scene.family).inspect(replace(scene, style=style))):
+            style = replace(style, columns=None)  # a family that draws columns refuses another number of them
+        return replace(scene, style=style, topic=draw(st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z")))
     if what == 1:
-        return draw(st.sampled_from(DRAWINGS + SPELLED + LARGE + SMALL))
+        return draw(st.sampled_from(drawn))
     family, form = draw(st.sampled_from(FORMS))
     counts = draw(st.sampled_from(families.load(family).forms[form].legal()))
     return families.load(family).lower(form, counts, draw(styles(every_axis=False)))
@@ -101,8 +117,7 @@ def test_vocabulary_covers_what_is_written(name: str) -> None:
     vocabulary = surface.vocabulary()
     assert len(set(vocabulary.tags)) == len(vocabulary.tags)
     assert all(re.fullmatch(r"\[[^\s\[\]]+\]", tag) for tag in vocabulary.tags)
-    every = [*(c.scene(Style()) for c in case.every()), *DRAWINGS[len(case.every("atoms")) :], *SPELLED, *LARGE, *SMALL]
-    written = [scene for scene in every if carried(name, scene)]
+    written = [*OWN[name][0], *OWN[name][1], *(BUNDLES if name == "bundle" else ())]
     assert written
     for scene in written:
         for tag in f"{asked(surface, scene)} {surface.format(scene)}".split():
@@ -127,9 +142,7 @@ def test_damaged_text_is_refused_with_positions_or_means_something(name: str, da
     canonical.
     """
     surface = surfaces.load(name)
-    own = {"raw_svg": SPELLED, "atoms": DRAWINGS, "semantic": SMALL, "rich": LARGE}
-    pool = st.sampled_from(own[name]) if name in own else scenes().filter(lambda s: carried(name, s))
-    scene = data.draw(pool)
+    scene = data.draw(scenes(name))
     tags = surface.format(scene).split()
     at = data.draw(st.integers(0, len(tags) - 1))
     how = data.draw(st.sampled_from(("drop", "double", "swap", "noise")))
@@ -257,6 +270,27 @@ def test_every_violation_is_reported_at_its_place() -> None:
     assert str(caught.value.violations[0]).startswith("tag 4 (character 50)")
 
 
+def test_prompts_ask_for_what_their_family_counts_and_states() -> None:
+    board = case.load("comparison_board", "storage_tiers")
+    asked = compact.prompt(board.scene(Style(background="mesh", columns="4")))
+    assert asked == (
+        "[task:svg] [layout:comparison_board] [topic:storage_tiers] [theme:infra_dark] [tone:blue] [density:balanced]"
+        " [background:mesh] [columns:4] [metrics:5] [callouts:1] [OUT]"
+    )
+    flow = case.load("flow_graph", "cached_read").scene(Style(connector="dotted"))
+    assert gold.prompt(flow).endswith("[density:balanced] [connector:dotted] [OUT]")
+    tags = gold.vocabulary(["comparison_board", "flow_graph"]).tags
+    assert {"[columns:2]", "[metrics:5]", "[callouts:3]", "[background:rings]", "[connector:dotted]"} <= set(tags)
+    assert "[connector:dotted]" not in gold.vocabulary(["decision_tree"]).tags
+
+
+def test_columns_that_are_said_must_be_drawn() -> None:
+    text = compact.format(case.load("comparison_board", "storage_tiers").scene(Style(columns="4")))
+    assert compact.parse(text).style.columns == "4"
+    with pytest.raises(SurfaceError, match=r"\[columns:3\] with 4 columns"):
+        compact.parse(text.replace("[columns:4]", "[columns:3]"))
+
+
 def test_compact_reads_what_people_write() -> None:
     text = """[scene]
         [layout:decision_tree] [topic:demo] [density:airy] [theme:paper_editorial]
@@ -313,8 +347,9 @@ def test_longhand_fault_is_named(fault: str) -> None:
 
 
 def test_surfaces_spell_the_same_scene() -> None:
-    for scene in SCENES:
-        assert gold.parse(gold.format(scene)) == compact.parse(compact.format(scene))
+    for a, b in ((gold, compact), (keyed, dotted)):
+        for scene in (one for one in SCENES if one.family in a.families() and not one.words):
+            assert a.parse(a.format(scene)) == b.parse(b.format(scene))
 
 
 def test_prompts() -> None:
@@ -333,7 +368,7 @@ def test_prompts() -> None:
 def test_a_whole_text_has_a_sound_prefix_and_a_strange_tag_breaks_it(name: str) -> None:
     """The markers and the vocabulary that scores go by are those of the texts."""
     opening, closing = score.markers(name)
-    scene = next(s for s in (*SPELLED, *SMALL, *LARGE, *DRAWINGS, *SCENES, *BUNDLES) if carried(name, s))
+    scene = next(iter((*OWN[name][0], *OWN[name][1], *BUNDLES)))
     text = surfaces.load(name).format(scene)
     assert text.startswith(opening) and text.endswith(closing) and score._prefix_ok(name, text, opening, closing)
     first, rest = text.split(" ", 1)
