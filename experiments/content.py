@@ -8,6 +8,7 @@ and resolves no reference (that is `compiler/bind.py`).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -33,6 +34,10 @@ class Shape(BaseModel):
     """Base of every content shape: unknown keys are refused, instances cannot change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def entries(self) -> Mapping[str, Any]:
+        """What it holds by name besides its fields."""
+        return self.model_extra or {}
 
 
 class Header(Shape):
@@ -108,7 +113,7 @@ class Graphed(Shape):
 
     def named(self) -> tuple[str, ...]:
         """The names of the panels that stand outside of `nodes`."""
-        return tuple(self.model_extra or ())
+        return tuple(self.entries())
 
     @model_validator(mode="after")
     def _check_names(self) -> Graphed:
@@ -119,12 +124,12 @@ class Graphed(Shape):
 
 
 class Slots(Shape):
-    """Words by slot: a table, or a table under the one key `slots`."""
+    """Words by slot, in a table `slots` or beside each other."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[str, Words]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_table(cls, value: Any) -> Any:
-        return value["slots"] if isinstance(value, dict) and set(value) == {"slots"} else value
+    slots: dict[Key, Words] = Field(default={})
+
+    def entries(self) -> Mapping[str, Any]:
+        return {**self.slots, **super().entries()}

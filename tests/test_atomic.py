@@ -6,10 +6,10 @@ from itertools import islice
 
 import pytest
 
-from experiments import case, families, infographic, order, tokenizer
+from experiments import case, infographic, order, tokenizer
 from experiments.scene import Scene
 from experiments.style import DENSITIES, PAIRS, Style
-from experiments.surfaces import SurfaceError, atomic, atoms, compact, gold, semantic
+from experiments.surfaces import SurfaceError, atomic, atoms, compact, dotted, gold, semantic
 from experiments.tag import Vocabulary
 
 CONTEXT = 2048
@@ -26,11 +26,12 @@ def corpus() -> list[tuple[Scene, str]]:
             found += [(scene, semantic.format(scene)) for scene in scenes]
         elif one.family == "atoms":
             found.append((one.scene(Style()), atoms.format(one.scene(Style()))))
-        elif families.load(one.family).blocks:
+        else:
+            line = compact if one.family in compact.families() else dotted
             pairs = list(zip(PAIRS, 4 * DENSITIES, strict=True))[:: 3 if len(found) % 2 else 2]
             scenes = [one.scene(Style(*pair, density, "grid", "wide", "panel")) for pair, density in pairs]
             scenes += [one.scene(Style(*pair, density)) for pair, density in pairs]
-            found += [(scene, compact.format(scene)) for scene in scenes]
+            found += [(scene, line.format(scene)) for scene in scenes]
     drawn = (order.lower(one) for one in islice(order.every(), 0, None, 60))
     return found + [(scene, atoms.format(scene)) for scene in drawn]
 
@@ -53,6 +54,7 @@ def test_every_scene_comes_back_within_twice_the_tokens() -> None:
     theirs = coder(
         inline,
         compact.vocabulary(attributes=axes),
+        dotted.vocabulary(),
         semantic.vocabulary(),
         atoms.vocabulary(),
     )

@@ -65,7 +65,11 @@ def test_there_are_enough_cases_and_they_differ() -> None:
     assert asked <= topics and len(topics) == len(told)
     for family in NAMES:
         assert len(case.every(family)) >= 4
-        shapes = [tuple((c.kind, c.source, c.target) for c in one.components) for one in told if one.family == family]
+        shapes = [
+            tuple((c.kind, c.source, c.target, len(c.paths)) for c in one.components)
+            for one in told
+            if one.family == family
+        ]
         assert len(set(shapes)) == len(shapes), f"two cases of {family} have one structure"
         for form in families.load(family).forms:
             assert sum(c.form == form for c in case.every(family, "bundle")) >= 3

@@ -181,8 +181,14 @@ def _walk(shape: Shape, path: str, user: str, found: list[Violation]) -> Any:
 def _step(value: Any, step: str) -> tuple[Any, str]:
     """(what is at that key, "") or (None, a hint about what there is)."""
     if isinstance(value, Shape):
-        fields = [*type(value).model_fields, *(value.model_extra or ())]
-        return (getattr(value, step), "") if step in fields else (None, _hint(step, fields))
+        if step in type(value).model_fields:
+            return getattr(value, step), ""
+        entries = value.entries()
+        if step in entries:
+            return entries[step], ""
+        return None, _hint(
+            step, list(dict.fromkeys([*(f for f in type(value).model_fields if f in value.model_fields_set), *entries]))
+        )
     if isinstance(value, dict):
         return (value[step], "") if step in value else (None, _hint(step, list(value)))
     if isinstance(value, tuple):

@@ -162,7 +162,7 @@ def draw_small(bound: Bound, summary: str) -> Tree:
         return Tree(
             256, 160, ("#ffffff", "#ffffff"), ("#ffffff",), [], Box("canvas", 0, 0, 256, 160), "", summary, True
         )
-    words: Mapping[str, str] = bound.content.model_extra or {}
+    words: Mapping[str, str] = bound.content.entries()
     items = [Item(part, words[part.ref] if part.ref else None) for part in lowered.components]
     inner = Bound(lowered, families.load("atoms"), items, bound.content, bound.issues)
     return lay_out(inner, summary, strict=True)
