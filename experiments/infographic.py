@@ -80,11 +80,14 @@ class Infographic(Family):
                 yield Fault(index, f"{len(part.refs)} references in `{part.kind}`", "two for each: an even number")
 
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:
-        from experiments.compiler.board import draw_small  # the compiler knows families, not the other way round
+        from experiments.compiler.board import (
+            draw_large,
+            draw_small,
+        )  # the compiler knows families, not the other way round
 
         if bound.scene.style.canvas == "small":
             return draw_small(bound, self.summary(bound))
-        return self.layout.draw_large(bound, sheet)
+        return draw_large(self.layout.draw_large, bound, sheet)
 
 
 # ---- what a prompt asks for, and the style that it fixes

@@ -5,40 +5,64 @@ A family draws the middle. Words come from slots, so paths of words are names of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from functools import lru_cache
 
 from experiments import families
 from experiments.atom import WORDS
-from experiments.compiler.bind import Bound, Item
+from experiments.compiler.bind import Bound, CompileError, Item
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
-from experiments.compiler.tree import Box, Font, Ornament, Tree, move
+from experiments.compiler.tree import Box, Font, Ornament, Text, Tree, move, walk
 from experiments.infographic import Asked, Infographic, asked_of
 from experiments.scene import Component, Scene
 from experiments.violation import Violation
 
 HEIGHT = 780.0  # px of the wide canvas
 TYPE = {"compact": 1.75, "balanced": 1.62, "airy": 1.5}  # times the usual type sizes: an infographic has few words
+GROW = (1.3, 1.15)  # times these again for the words of the middle, where they still have room
+GROWN = ("section", "body")
 
 
 @lru_cache(maxsize=1024)
-def poster(sheet: Sheet) -> Sheet:
-    """A sheet with large type and the room that it needs inside cards."""
+def poster(sheet: Sheet, grow: float = 1.0) -> Sheet:
+    """A sheet with large type and the room that it needs inside cards; `grow` enlarges the words of the middle."""
     large = copy(sheet)
     large.pad = sheet.pad * 1.3
     large.fonts = {
-        role: Font(font.face, font.size * TYPE[sheet.style.density], font.lead) for role, font in sheet.fonts.items()
+        role: Font(font.face, font.size * TYPE[sheet.style.density] * (grow if role in GROWN else 1.0), font.lead)
+        for role, font in sheet.fonts.items()
     }
     return large
+
+
+def draw_large(draw: Callable[[Bound, Sheet], Tree], bound: Bound, sheet: Sheet) -> Tree:
+    """The picture in the largest type in which it fits its canvas, without another line or a text that had to be made smaller."""
+    usual = draw(bound, poster(sheet))
+    for grow in GROW:
+        large = poster(sheet, grow)
+        try:
+            tree = draw(bound, large)
+        except CompileError:
+            continue
+        if tree.height <= usual.height and all(
+            len(a.lines) == len(b.lines) and min(abs(b.font.size / a.font.size - by) for by in (1.0, grow)) < 1e-6
+            for a, b in zip(_texts(usual), _texts(tree), strict=True)
+        ):
+            return tree
+    return usual
+
+
+def _texts(tree: Tree) -> list[Text]:
+    return [node for node in walk(tree.root) if isinstance(node, Text)]
 
 
 class Board:
     """An infographic in the making: between `top` and `bottom` lies the room of its main component."""
 
     def __init__(self, bound: Bound, sheet: Sheet) -> None:
-        self.bound, self.sheet = bound, poster(sheet)
+        self.bound, self.sheet = bound, sheet
         self.page = Page(bound, self.sheet)
         self._hero()
         self.closing = self._closing()

@@ -72,8 +72,8 @@ class Page:
             return
         centred = sheet.style.hero == "center"
         bar = 6.0
-        inset = 0.0 if centred else bar + sheet.pad * 0.8
-        flow = self._title(item, self.room - (0.0 if centred else bar + sheet.pad), "middle" if centred else "start")
+        inset = 0.0 if centred or sheet.style.rail == "none" else bar + sheet.pad * 0.8
+        flow = self._title(item, self.room - (bar + sheet.pad if inset else 0.0), "middle" if centred else "start")
         if sheet.style.rail != "none":
             fill = sheet.theme.muted if sheet.style.rail == "muted" else sheet.named(item.data.accent)
             if centred:

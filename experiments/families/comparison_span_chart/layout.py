@@ -105,6 +105,7 @@ class Column:
     bracket: Item | None
     colour: str
     high: float | None
+    thick: float
 
 
 def _chart(page: Page, wide: float) -> Box:
@@ -153,11 +154,13 @@ def _columns(page: Page, panel: Box, room: float) -> None:
         [item.data.value for item in items], "log" in axis.replace("-", " ").split() or "logarithmic" in axis
     )
     tall = HEIGHTS[sheet.style.density]
+    brackets = page.bound.all("span_bracket")
+    slot = (room - sheet.gap * (len(items) - 1)) / len(items)
+    thick = _thick(slot, bool(brackets))
     columns = [
-        Column(item, bracket, piece.colour_of(page, item, i), heights.shares[i] * tall if heights else None)
-        for i, (item, bracket) in enumerate(zip_longest(items, page.bound.all("span_bracket")))
+        Column(item, bracket, piece.colour_of(page, item, i), heights.shares[i] * tall if heights else None, thick)
+        for i, (item, bracket) in enumerate(zip_longest(items, brackets))
     ]
-    slot = (room - sheet.gap * (len(columns) - 1)) / len(columns)
     made = [_value(page, column, slot) for column in columns]
     spans = [_span(page, column, slot) for column in columns]
     rises = [_rise(column, span) for column, span in zip(columns, spans, strict=True)]
@@ -169,7 +172,7 @@ def _columns(page: Page, panel: Box, room: float) -> None:
         _column(page, panel, column, x, floor, slot, spans[i])
         for cut in cuts:
             if cut < (column.high or 0) - 2:
-                panel.add(Ornament("rect", x, floor - cut - 1, _thick(slot), 2, fill=sheet.surface.fill))
+                panel.add(Ornament("rect", x, floor - cut - 1, column.thick, 2, fill=sheet.surface.fill))
     page.y = _floor(page, panel, floor, room)
     _labels(page, panel, columns, slot)
 
@@ -179,8 +182,9 @@ def _value(page: Page, column: Column, slot: float) -> Flow:
     return flow.text(column.bar.at("value"), column.bar.data.value, "value", column.colour, most=3)
 
 
-def _thick(slot: float) -> float:
-    return min(96.0, slot * 0.36)
+def _thick(slot: float, beside: bool) -> float:
+    """How thick a column is; brackets take the room beside columns."""
+    return min(96.0, slot * 0.36) if beside else min(200.0, slot * 0.66)
 
 
 def _span(page: Page, column: Column, slot: float) -> Flow | None:
@@ -188,7 +192,7 @@ def _span(page: Page, column: Column, slot: float) -> Flow | None:
     if column.bracket is None:
         return None
     sheet, data = page.sheet, column.bracket.data
-    flow = page.flow(slot - (_thick(slot) + 34 if column.high is not None else 0), sheet.surface)
+    flow = page.flow(slot - (column.thick + 34 if column.high is not None else 0), sheet.surface)
     flow.text(column.bracket.at("label"), data.label, "small", sheet.surface.muted, most=4)
     return flow.text(column.bracket.at("value"), data.value, "section", column.colour, gap=2, most=3)
 
@@ -208,7 +212,7 @@ def _rise(column: Column, span: Flow | None) -> float:
 
 def _column(page: Page, panel: Box, column: Column, x: float, floor: float, slot: float, span: Flow | None) -> None:
     """A column on the floor, the bracket and its words at its right."""
-    thick, fill = _thick(slot), page.sheet.line(column.colour)
+    thick, fill = column.thick, page.sheet.line(column.colour)
     if column.high is None:
         if span:
             panel.add(*span.place(x, floor - span.height - 4))

@@ -73,7 +73,8 @@ def _poles(page: Page, colours: tuple[str, str]) -> list[Box]:
     for item, flow, x, colour in zip(
         page.bound.all("spectrum_pole"), flows, (page.x0, page.x1 - side), colours, strict=True
     ):
-        boxes.append(page.card(item.id, flow, x, page.y, side, high, stroke=colour))
+        lift = (high - flow.height) / 2 - sheet.pad
+        boxes.append(page.card(item.id, flow, x, page.y, side, high, stroke=colour, top=lift))
     page.add(*middle.place(page.x0 + side + sheet.gap, page.y + (high - middle.height) / 2))
     page.y += high + STEM
     return boxes
