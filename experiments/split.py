@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from experiments.pack import cut
 
-TAG = re.compile(r"\[([a-z_]+):([^\]\s]+)\]")
+TAG = re.compile(r"\[([a-z_][a-z0-9_]*):([^\]\s]+)\]")
 
 
 class LeakError(ValueError):

@@ -374,3 +374,20 @@ def test_a_whole_text_has_a_sound_prefix_and_a_strange_tag_breaks_it(name: str) 
     first, rest = text.split(" ", 1)
     assert not score._prefix_ok(name, f"{first} [frobnicate:1] {rest}", opening, closing)
     assert not score._prefix_ok(name, rest, opening, closing)
+
+
+@pytest.mark.parametrize("name", surfaces.names())
+def test_a_scene_adheres_to_its_own_prompt_alone(name: str) -> None:
+    """Whatever a surface calls what a prompt asks for: answered, it is adherence; with one value changed it is none."""
+    surface = surfaces.load(name)
+    told = [s for s in (*OWN[name][0], *OWN[name][1], *(BUNDLES if name == "bundle" else ())) if asked(surface, s)]
+    for scene in told[:: max(1, len(told) // 9)]:
+        prompt, text = surface.prompt(scene), surface.format(scene)
+        assert score._adherent(name, prompt, text)
+        for tag in re.findall(r"\[(?!task|OUT)\w+:\w[^\]]*\]", prompt):
+            key = tag[1:].split(":")[0]
+            assert not score._adherent(name, prompt.replace(tag, f"[{key}:other]"), text)
+            assert score._adherent(name, prompt.replace("[OUT]", f"[edit:{tag[1:].replace(':', '=')} [OUT]"), text)
+            other = prompt.replace(tag, f"[{key}:other]").replace("[OUT]", f"[edit:{tag[1:].replace(':', '=')} [OUT]")
+            assert score._adherent(name, other, text), "an edit overrules the tag that it names"
+        assert not score._adherent(name, prompt, text[:-3])
