@@ -230,6 +230,7 @@ _STEPS = {"compact": "sm", "balanced": "md", "airy": "lg"}
 class AssetFamily(Family):
     """A family of such components. `least`: how many components of some kinds together it needs; `style`: see `usual`."""
 
+    spelling = "fields"
     least: tuple[tuple[int, tuple[str, ...]], ...] = ()
     style: Mapping[str, str]
 
@@ -239,6 +240,11 @@ class AssetFamily(Family):
             there = len(scene.of(*kinds))
             if there < number:
                 yield Fault(None, f"{there} of {', '.join(kinds)}", f"at least {number} in a {self.name}")
+
+    def document(self, scene: Scene, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        from experiments.compiler import inline  # the compiler knows families, not the other way round
+
+        return inline.document(scene.words) if scene.words else content
 
     def dress(self, style: Style) -> Style:
         """A style with what this family derives from its density and says by itself; what the style states stays."""

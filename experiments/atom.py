@@ -1,18 +1,20 @@
 """Atoms: shapes and words that a scene places itself, as `[circle] [cx:64] ..`. Attribute orders, values, colours, geometry.
 
 Facts that the atoms family, its surfaces and the lowerings into atoms share. Colours are names of `COLOURS` in the atoms
-surface and `#rrggbb` in raw SVG; both are legal here. Nothing here reads or draws a text.
+surface and `#rrggbb` in raw SVG; both are legal here. A text refers to a slot, or to words that its scene brings along (`carry`).
+Nothing here reads or draws a text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from experiments import character
 from experiments.scene import Component, Scene
 
-# Attributes of each atom in the order in which they are written. The words of a text are its last attribute, or it has a slot.
+# Attributes of each atom in the order in which they are written.
 ATOMS: dict[str, tuple[str, ...]] = {
     "circle": ("cx", "cy", "r", "fill", "stroke", "sw"),
     "rect": ("x", "y", "width", "height", "rx", "fill", "stroke", "sw"),
@@ -22,7 +24,7 @@ ATOMS: dict[str, tuple[str, ...]] = {
     "text": ("tx", "ty", "font", "anchor", "fill"),
 }
 OPTIONAL = ("rx", "stroke", "sw", "fill")  # a shape may leave these out (a text says its colour)
-WORDS = "words"
+WORDS = "words"  # of a text that was just read or made, as its last attribute: `carry` puts them where they belong
 COLOURS: dict[str, str] = {
     "red": "#ef4444",
     "blue": "#3b82f6",
@@ -125,9 +127,16 @@ def faults(scene: Scene) -> Iterator[tuple[int, str, str]]:
     """(component, got, expected) of each attribute that is missing, strange or malformed, and of each shape off the canvas."""
     size = canvas(scene)
     sound = not [name for name in NEEDED if fault(name, size.get(name, ""))]
+    words = dict(scene.words)
+    carried = [part.ref for part in scene.of("text") if part.ref in words]
+    if list(words) != carried or carried != [f"{WORDS}.{n}" for n in range(len(scene.words))]:
+        yield 0, "words that no text says", f"words for each text that refers to {WORDS}.0, {WORDS}.1 .., in order"
     for index, part in enumerate(scene.components):
         order = CANVAS if part.kind == "canvas" else ATOMS.get(part.kind, ())
         found = list(_attribute_faults(part, order))
+        expected = _word_fault(words[part.ref]) if part.ref in words else None
+        if expected:
+            yield index, f"words {words[part.ref or '']!r}", expected
         for got, expected in found:
             yield index, got, expected
         if sound and not found and part.kind in ATOMS:
@@ -148,19 +157,36 @@ def _attribute_faults(part: Component, order: tuple[str, ...]) -> Iterator[tuple
     for name in needed:
         if name not in given:
             yield f"a {part.kind} without {name}", f"[{name}:]"
-    extra = (WORDS,) if part.kind == "text" else ()
-    known = [name for name in given if name in (*order, *extra)]
+    known = [name for name in given if name in order]
     for name in given:
         if name not in known:
             yield f"`{name}` in a {part.kind}", "only " + ", ".join(order)
-    if known != [name for name in (*order, *extra) if name in known]:
+    if known != [name for name in order if name in known]:
         yield f"{' '.join(known)} in a {part.kind}", "each once, in the order " + " ".join(order)
     for name, value in part.attributes:
         expected = fault(name, value) if name in order else None
         if expected:
             yield f"{name} `{value}` in a {part.kind}", expected
-    if part.kind == "text" and (part.ref is None) == (part.get(WORDS) is None):
-        yield "a text " + ("without words" if part.ref is None else "with words and a slot"), "words, or a [slot:]"
-    words = part.get(WORDS)
-    if words is not None and (set("[]") & set(words) or words != " ".join(words.split()) or character.fault(words)):
-        yield f"words {words!r}", character.fault(words) or "words without brackets, one space between them"
+    if part.kind == "text" and part.ref is None:
+        yield "a text without words", "words, or a [slot:]"
+
+
+def _word_fault(words: str) -> str | None:
+    """What the words of a text should have been."""
+    if set("[]") & set(words) or words != " ".join(words.split()):
+        return "words without brackets, one space between them"
+    return character.fault(words)
+
+
+def carry(parts: Iterable[Component]) -> tuple[tuple[Component, ...], tuple[tuple[str, str], ...]]:
+    """(components, words of the scene) from components whose texts still hold their words: each refers to `words.NUMBER` instead."""
+    found: list[Component] = []
+    words: list[tuple[str, str]] = []
+    for part in parts:
+        said = part.get(WORDS)
+        if said is not None:
+            words.append((f"{WORDS}.{len(words)}", said))
+            own = tuple(pair for pair in part.attributes if pair[0] != WORDS)
+            part = replace(part, ref=words[-1][0], attributes=own)
+        found.append(part)
+    return tuple(found), tuple(words)

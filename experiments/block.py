@@ -19,15 +19,13 @@ from experiments.violation import Violation, shorten
 
 # Canonical order of the attributes of a scene: the layout follows the canvas, the topic comes last.
 ORDER = ("canvas", "layout", *(axis for axis in AXES if axis != "canvas"), "topic")
+WRITTEN_BY = {"blocks": "gold and compact", "fields": "asset, dotted and keyed", "own": "surfaces of its own"}
 ALWAYS = ("layout", "theme", "tone", "density", "topic")
 
 
-def carried(slots: bool = False) -> tuple[str, ...]:
-    """Families that scene surfaces can write: those whose components refer to pieces of content; with `slots` those whose
-    components refer to it field by field.
-    """
-    loaded = [family for family in map(families.load, families.names()) if family.blocks]
-    return tuple(f.name for f in loaded if any(kind.slots for kind in f.kinds.values()) == slots)
+def carried(spelling: str = "blocks") -> tuple[str, ...]:
+    """Families that are spelled in this way (`Family.spelling`)."""
+    return tuple(name for name in families.names() if families.load(name).spelling == spelling)
 
 
 def write_attributes(scene: Scene, background: bool = False) -> list[str]:
@@ -53,12 +51,12 @@ def write_prompt(scene: Scene) -> str:
 
 
 def refuse_foreign(
-    scene: Scene, surface: str, with_topic: bool = False, slots: bool = False, words: bool = False
+    scene: Scene, surface: str, with_topic: bool = False, spelling: str = "blocks", words: bool = False
 ) -> Family:
     """The scene's family, or a SurfaceError where this surface would lose part of the scene."""
     found: list[Violation] = []
-    if scene.family not in carried(slots):
-        found.append(Violation("scene.family", shorten(scene.family), f"one of {', '.join(carried(slots))}"))
+    if scene.family not in carried(spelling):
+        found.append(Violation("scene.family", shorten(scene.family), f"one of {', '.join(carried(spelling))}"))
     if scene.words and not words:
         found.append(Violation("scene.words", "words in the scene", f"none: the {surface} surface writes references"))
     if scene.form or scene.counts:
@@ -86,9 +84,9 @@ def split_header(tags: Sequence[Tag]) -> tuple[list[Tag], list[Tag]]:
 
 
 def read_attributes(
-    reader: Reader, tags: Sequence[Tag], required: Sequence[str], ordered: bool, slots: bool = False
+    reader: Reader, tags: Sequence[Tag], required: Sequence[str], ordered: bool, spelling: str = "blocks"
 ) -> dict[str, str]:
-    """Attribute values by name; `ordered` also insists on the canonical order, `slots` chooses the families (`carried`)."""
+    """Attribute values by name; `ordered` also insists on the canonical order, `spelling` chooses the families (`carried`)."""
     values: dict[str, str] = {}
     seen: set[str] = set()
     last = -1
@@ -101,7 +99,7 @@ def read_attributes(
         if ordered and place < last:
             reader.report(tag, f"{tag.text} after [{ORDER[last]}:]", "the order " + " ".join(ORDER))
         last = max(last, place)
-        value = read_attribute(reader, tag, slots)
+        value = read_attribute(reader, tag, spelling)
         if value is not None:
             values[tag.name] = value
     for name in required:
@@ -110,13 +108,14 @@ def read_attributes(
     return values
 
 
-def read_attribute(reader: Reader, tag: Tag, slots: bool = False) -> str | None:
+def read_attribute(reader: Reader, tag: Tag, spelling: str = "blocks") -> str | None:
     if tag.name == "layout":
-        if tag.value in carried(not slots):
-            other = "asset, dotted and keyed" if not slots else "gold and compact"
-            reader.report(tag, shorten(tag.text), f"a family of this surface; {tag.value} is said by {other}")
+        elsewhere = next((other for other in WRITTEN_BY if other != spelling and tag.value in carried(other)), None)
+        if elsewhere:
+            got, said = shorten(tag.text), WRITTEN_BY[elsewhere]
+            reader.report(tag, got, f"a family of this surface; {tag.value} is said by {said}")
             return None
-        return check_value(reader, tag, carried(slots))
+        return check_value(reader, tag, carried(spelling))
     if tag.name == "topic":
         return check_payload(reader, tag, tag.value, ID, "a topic")
     return check_value(reader, tag, AXES[tag.name])

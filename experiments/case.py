@@ -43,6 +43,7 @@ class Case:
     topic: str = ""
     form: str = ""
     components: tuple[Component, ...] = field(default=(), repr=False)
+    words: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def carries(self, counts: Counts) -> bool:
         """Whether the content has an entry for everything that these counts draw (bundle cases)."""
@@ -59,7 +60,7 @@ class Case:
             raise ValueError(f"case {self.id}: got counts, expected none: a {self.surface} case has a fixed structure")
         family = families.load(self.family)
         worn = family.dress(style) if isinstance(family, asset.AssetFamily) else style
-        scene = Scene(self.family, worn, topic=self.topic, components=self.components)
+        scene = Scene(self.family, worn, topic=self.topic, components=self.components, words=self.words)
         return asset.inline(scene, self.content, family.kinds) if self.surface == "asset" else scene
 
     def on(self, surface: str) -> Case | None:
@@ -102,12 +103,13 @@ def read(path: Path, family: str) -> Case:
     if found:
         raise CaseError(found)
     topic, form = record.get("topic", ""), record.get("form", "")
+    words: tuple[tuple[str, str], ...] = ()
     if "scene" in record:
         scene = surfaces.load(surface).parse(record["scene"])
         if scene.family != family:
             raise CaseError([Violation(f"{path.name}: scene", f"a {scene.family}", f"a {family}, as its folder says")])
-        topic, components = scene.topic, scene.components
-    return Case(record["case"], family, surface, record["content"], topic, form, components)
+        topic, components, words = scene.topic, scene.components, scene.words
+    return Case(record["case"], family, surface, record["content"], topic, form, components, words)
 
 
 def _holds(content: Any, ref: str) -> bool:

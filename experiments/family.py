@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from experiments.content import Shape
 from experiments.scene import Component, Counts, Scene
@@ -128,7 +128,9 @@ class Family(ABC):
     content: type[Shape]
     forms: Mapping[str, Form] = {}
     axes: tuple[str, ...] = ()  # style attributes that its prompts state besides theme, tone and density
-    blocks = True  # whether the block and one-line surfaces (gold, compact) write it; others have surfaces of their own
+    spelling: Literal["blocks", "fields", "own"] = (
+        "blocks"  # which surfaces write it: gold and compact; asset, keyed, dotted; its own
+    )
 
     # ---- structure
 
@@ -250,6 +252,10 @@ class Family(ABC):
             yield Fault(None, "components that differ from what form and counts stand for", "the components of lower()")
 
     # ---- drawing
+
+    def document(self, scene: Scene, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The content that a scene is bound to: the document, and the words that the scene brings along."""
+        return {**content, "words": [text for _, text in scene.words]} if scene.words else content
 
     @abstractmethod
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:

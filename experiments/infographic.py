@@ -55,7 +55,7 @@ class Layout(Protocol):
 class Infographic(Family):
     """A family of infographics: a hero, one main component that holds several references, one closing component."""
 
-    blocks = False
+    spelling = "own"
     content = Slots
     main: str
     closing: str

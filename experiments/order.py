@@ -116,7 +116,8 @@ def lower(asked: Order) -> Scene:
     if asked.frame == "card":
         parts.append(_rect(8, 8, 112, 112, 18, "paper"))
     body = {"single": _single, "pair-h": _pair, "pair-v": _pair, "label-card": _label_card, "badge": _badge}
-    return Scene("atoms", components=(*parts, *body[asked.layout](asked)))
+    components, words = atom.carry((*parts, *body[asked.layout](asked)))
+    return Scene("atoms", components=components, words=words)
 
 
 def order_of(scene: Scene) -> Order | None:
@@ -137,7 +138,7 @@ def readings(scene: Scene, layout: str, bg: str, frame: str | None, density: str
     if "shape2" in names and len(marks) > 1:
         asked = replace(asked, shape2=kinds[1], color2=marks[1].get("fill"))
     if "label" in names:
-        asked = replace(asked, label=next((part.get(atom.WORDS, "").lower() for part in scene.of("text")), ""))  # type: ignore[union-attr]
+        asked = replace(asked, label=next((words.lower() for _, words in scene.words), ""))
     tries = [replace(asked, size=size) for size in SIZES] if "size" in names else [asked]
     yield from (found for found in tries if _is_legal(found))
 

@@ -20,7 +20,7 @@ Argument = Callable[[Reader, Tag, Slot, str], str | None]  # the checked argumen
 
 
 def families() -> tuple[str, ...]:
-    return block.carried(slots=True)
+    return block.carried(spelling="fields")
 
 
 def write(scene: Scene, spell: Callable[[str], str]) -> str:
@@ -62,7 +62,7 @@ def parse(text: str, argument: Argument) -> tuple[Reader, dict[str, str], list[t
     """
     reader = read(text)
     header, body = block.split_header(frame(reader, MARKER))
-    values = block.read_attributes(reader, header, ("layout",), ordered=False, slots=True)
+    values = block.read_attributes(reader, header, ("layout",), ordered=False, spelling="fields")
     kinds = block.kinds_of([values["layout"]] if "layout" in values else families())
     return reader, values, list(_read_components(reader, body, kinds, argument))
 

@@ -2,8 +2,7 @@
 
 Frozen and hashable. Every surface formats and parses this one model; families give it meaning, the compiler draws it.
 A component never holds display text: it carries *references* into a content document. Where a surface writes the words into the
-scene itself (`asset`), they lie beside the components in `Scene.words`, as the content document that the text brought along.
-The one exception are the words of an atom, an attribute of it, because there the scene is by definition the whole picture (`atom.py`).
+scene itself (`asset`, `atoms`, `raw_svg`), they lie beside the components in `Scene.words`, as content that the text brought along.
 """
 
 from __future__ import annotations

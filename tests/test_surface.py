@@ -22,7 +22,7 @@ SCENES = [c.scene(Style()) for name in ("gold", "keyed", "asset") for c in case.
 DRAWINGS = [c.scene(Style()) for c in case.every("atoms")] + [
     order.lower(o) for o in (*islice(order.every(), 7, None, 97), *islice(order.every(True), 5, None, 997))
 ]
-SPELLED = [raw_svg.spell(s) for s in DRAWINGS if not any(part.ref for part in s.components)]
+SPELLED = [raw_svg.spell(s) for s in DRAWINGS if len(s.of("text")) == len(s.words)]
 ASKED = list(infographic.every(("compact", "balanced", "airy")))
 LARGE, SMALL = (
     [
@@ -46,7 +46,11 @@ def carried(name: str, scene: Scene) -> bool:
     if name in ("semantic", "rich") and scene.family in semantic.families():
         return scene in SMALL if name == "semantic" else scene.style.canvas != semantic.CANVAS
     fits = scene.family in surfaces.load(name).families()
-    return fits and bool(scene.form) == (name == "bundle") and bool(scene.words) == (name == "asset")
+    return (
+        fits
+        and bool(scene.form) == (name == "bundle")
+        and (scene.family == "atoms" or bool(scene.words) == (name == "asset"))
+    )
 
 
 PLACED = DRAWINGS + SPELLED + LARGE + SMALL

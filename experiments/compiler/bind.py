@@ -17,7 +17,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiments import families
-from experiments.compiler import inline
 from experiments.content import Shape
 from experiments.family import Family, Kind
 from experiments.scene import Component, Scene
@@ -72,7 +71,7 @@ class Bound:
 
 
 def bind(scene: Scene, content: Mapping[str, Any]) -> Bound:
-    """Content and scene joined, or CompileError with every violation of either. A scene with words of its own is bound to these."""
+    """Content and scene joined, or CompileError with every violation of either. A scene with words of its own is bound to these too."""
     if scene.family not in families.names():
         raise CompileError([Violation("scene.family", shorten(scene.family), "one of " + ", ".join(families.names()))])
     family = families.load(scene.family)
@@ -80,7 +79,7 @@ def bind(scene: Scene, content: Mapping[str, Any]) -> Bound:
         Violation("scene" if f.component is None else f"scene.components.{f.component}", f.got, f.expected)
         for f in family.inspect(scene)
     ]
-    shape, faults = read_content(family, inline.document(scene.words) if scene.words else content)
+    shape, faults = read_content(family, family.document(scene, content))
     found += faults
     if shape is None or found:
         raise CompileError(found)

@@ -10,7 +10,6 @@ from copy import copy
 from functools import lru_cache
 
 from experiments import families
-from experiments.atom import WORDS
 from experiments.compiler.bind import Bound, CompileError, Item
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
@@ -206,5 +205,4 @@ def shape(kind: str, **values: float | str) -> Component:
 def text(ref: str, x: float, y: float, size: float, fill: str, anchor: str = "start") -> Component:
     """A line of words by slot, its baseline at y."""
     at = shape("text", tx=x, ty=y, font=size, anchor=anchor, fill=fill)
-    assert WORDS not in dict(at.attributes)
     return Component("text", ref=ref, attributes=at.attributes)

@@ -29,7 +29,7 @@ def prompt(scene: Scene) -> str:
 
 
 def format(scene: Scene) -> str:
-    family = block.refuse_foreign(scene, "asset", slots=True, words=True)
+    family = block.refuse_foreign(scene, "asset", spelling="fields", words=True)
     words = dict(scene.words)
     names = {slot.name for kind in family.kinds.values() for slot in kind.slots}
     order = [path for part in asset.keyed(scene.components) for _, path in part.fields]

@@ -3,9 +3,9 @@
     [scene] [layout] timeline [/layout] [theme] infra_dark [/theme] .. [component] [name] timeline_stage [/name] [id] stage_1 [/id]
     [bind] stages stage_1 [/bind] [meta] lane top [/meta] [/component] .. [/scene]
 
-A component has its name, then id, ends (`[from]`, `[to]`), binds, fields (`[field] label bars 0 label [/field]`: a field and its path)
-and metas, as far as its kind has them, in this order. It writes every family whose scenes have components and no counts, drawings in
-atoms included.
+A component has its name, then id, ends (`[from]`, `[to]`), binds, fields (`[field] label bars 0 label [/field]`: a field and its path),
+the words of a drawn text and metas, as far as its kind has them, in this order. It writes every family whose scenes have components and
+no counts, drawings in atoms included.
 
 The first attempt at this contract elsewhere cost about 976 tokens a line where the same scenes took 70 inline, and 2 % of its bytes came
 back. Three causes, and what is done here: its tags and values were spelled character by character where they were not reserved, one
@@ -18,7 +18,7 @@ one-line surface, scene by scene, and decodes every row.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from experiments import atom, block, payload
@@ -34,15 +34,7 @@ from experiments.violation import Violation, nearest, shorten
 
 MARKER = "scene"
 BARE = WORD
-PARTS = (
-    "name",
-    "id",
-    "from",
-    "to",
-    "bind",
-    "field",
-    "meta",
-)  # of a component, in this order; the last three may repeat
+PARTS = ("name", "id", "from", "to", "bind", "field", "words", "meta")  # of a component, in order; some may repeat
 ENDS = {"from": "source", "to": "target"}
 ALWAYS = ("layout", "theme", "tone", "density")
 
@@ -75,7 +67,8 @@ def values_of(family: Family | None, axis: str) -> tuple[str, ...]:
 
 
 def format(scene: Scene) -> str:
-    own = "form or counts" if scene.form or scene.counts else "words of its own" if scene.words else ""
+    own = "form or counts" if scene.form or scene.counts else ""
+    own = own or ("words of its own" if scene.words and scene.family != atoms.FAMILY else "")
     if scene.family not in families() or own:
         got = f"{scene.family!r} with {own}" if own else shorten(scene.family)
         raise SurfaceError([Violation("scene", got, f"references, no counts, and one of {', '.join(families())}")])
@@ -86,19 +79,20 @@ def format(scene: Scene) -> str:
         if word not in (None, "") and (axis, word) != ("background", "none"):
             tags.append(f"[{axis}] {word} [/{axis}]")
     for part in scene.components:
-        tags += _write(part)
+        tags += _write(part, dict(scene.words))
     text = " ".join([*tags, f"[/{MARKER}]"])
     _demand(family, scene, text)
     return text
 
 
-def _write(part: Component) -> Iterator[str]:
+def _write(part: Component, words: Mapping[str, str]) -> Iterator[str]:
     yield f"[component] [name] {part.kind} [/name]"
     for name, slot in (("id", "id"), *ENDS.items()):
         word = getattr(part, slot)
         if word is not None:
             yield f"[{name}] {word} [/{name}]"
-    yield from (f"[bind] {' '.join(ref.split('.'))} [/bind]" for ref in part.refs)
+    for ref in part.refs:
+        yield f"[words] {words[ref]} [/words]" if ref in words else f"[bind] {' '.join(ref.split('.'))} [/bind]"
     yield from (f"[field] {name} {' '.join(path.split('.'))} [/field]" for name, path in part.fields)
     yield from (f"[meta] {name} {value} [/meta]" for name, value in part.attributes)
     yield "[/component]"
@@ -136,7 +130,8 @@ def parse(text: str) -> Scene:
     values = _read_header(reader, header, family)
     parts = list(_read_components(reader, tags[cut:], family))
     style = Style(**{axis: word for axis, word in values.items() if axis not in ("layout", "topic")})
-    scene = Scene(layout, style, values.get("topic", ""), components=tuple(part for part, _ in parts))
+    components, said = atom.carry(part for part, _ in parts)
+    scene = Scene(layout, style, values.get("topic", ""), components=components, words=said)
     for fault in family.inspect(scene) if family else ():
         reader.report(None if fault.component is None else parts[fault.component][1], fault.got, fault.expected)
     reader.fail_if_any()
@@ -217,6 +212,7 @@ def _read_component(reader: Reader, opening: Tag, inner: Sequence[Atom], family:
     refs: list[str] = []
     fields: list[tuple[str, str]] = []
     metas: list[tuple[str, str]] = []
+    said: list[tuple[str, str]] = []
     reached = 0
     for one in inner:
         place = PARTS.index(one.tag.name)
@@ -232,6 +228,8 @@ def _read_component(reader: Reader, opening: Tag, inner: Sequence[Atom], family:
                 reader, one, ".".join(one.words[1:]), REF, "a field and a path such as `label bars 0 label`"
             )
             fields.append(("".join(one.words[:1]), path))
+        elif one.tag.name == "words":
+            said.append((atom.WORDS, one.text))
         elif one.tag.name == "meta":
             metas.append((one.words[0] if one.words else "", " ".join(one.words[1:])))
             _check_meta(reader, one, kind, metas)
@@ -239,13 +237,15 @@ def _read_component(reader: Reader, opening: Tag, inner: Sequence[Atom], family:
             slots[one.tag.name] = _check_word(reader, one, one.text, ID, "one word")
     if kind:
         _check_parts(reader, opening, kind, slots, metas)
+    if said and (name != "text" or len(said) > 1 or refs):
+        reader.report(opening, f"[words] in a {name or 'component'}", "once in a text, instead of [bind]")
     return Component(
         name,
         slots.get("id"),
         refs[0] if refs else None,
         slots.get("from"),
         slots.get("to"),
-        tuple(metas),
+        (*metas, *said),
         tuple(refs[1:]),
         tuple(fields),
     )
@@ -298,7 +298,7 @@ def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:
     asked = _prompt_vocabulary(names)
     metas = dict.fromkeys(name for family in chosen for kind in family.kinds.values() for name in kind.attributes)
     if atoms.FAMILY in names:
-        metas |= dict.fromkeys((*atom.CANVAS, *(name for own in atom.ATOMS.values() for name in own), atom.WORDS))
+        metas |= dict.fromkeys((*atom.CANVAS, *(name for own in atom.ATOMS.values() for name in own)))
     slots = [slot for family in chosen for kind in family.kinds.values() for slot in kind.slots]
     metas |= dict.fromkeys(slot.name for slot in slots if slot.legal)
     words = ["[component] [name]", *(f"[meta] {name}" for name in metas)]

@@ -9,7 +9,7 @@ violations at the tag that says so. It carries one family, `atoms`; what its pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from experiments import atom
 from experiments import families as folder
@@ -80,15 +80,15 @@ def format(scene: Scene) -> str:
     tags = [f"[{MARKER}]", *(f"[{name}:{head[name]}]" for name in HEADER if name in head)]
     for part in scene.components:
         if part.kind != "canvas":
-            tags += _write(part)
+            tags += _write(part, dict(scene.words))
     return " ".join([*tags, f"[/{MARKER}]"])
 
 
-def _write(part: Component) -> Iterator[str]:
+def _write(part: Component, words: Mapping[str, str]) -> Iterator[str]:
     yield f"[{part.kind}]"
-    yield from (f"[{name}:{value}]" for name, value in part.attributes if name != atom.WORDS)
+    yield from (f"[{name}:{value}]" for name, value in part.attributes)
     if part.kind == "text":
-        yield part.get(atom.WORDS) if part.ref is None else f"[slot:{part.ref}]"  # type: ignore[misc]
+        yield words.get(part.ref or "") or f"[slot:{part.ref}]"
         yield "[/text]"
 
 
@@ -105,7 +105,8 @@ def parse(text: str) -> Scene:
     for part, own in _read_atoms(reader, body):
         parts.append(part)
         places.append(own)
-    scene = Scene(FAMILY, Style(), topic, components=tuple(parts))
+    components, words = atom.carry(parts)
+    scene = Scene(FAMILY, Style(), topic, components=components, words=words)
     for fault in folder.load(FAMILY).inspect(scene):
         reader.report(_place(fault.component, fault.got, places), fault.got, fault.expected)
     reader.fail_if_any()

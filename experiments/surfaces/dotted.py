@@ -25,7 +25,7 @@ def prompt(scene: Scene) -> str:
 
 
 def format(scene: Scene) -> str:
-    block.refuse_foreign(scene, "dotted", slots=True)
+    block.refuse_foreign(scene, "dotted", spelling="fields")
     return payload.write(scene, lambda path: f"@{path}")
 
 

@@ -10,7 +10,7 @@ library is asked, because one stops at the first defect. Colours are `#rrggbb`: 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -71,17 +71,22 @@ def spell(scene: Scene) -> Scene:
         if part.kind != "canvas":
             values = ((n, atom.COLOURS.get(v, v) if n in ("fill", "stroke") else v) for n, v in part.attributes)
             parts.append(Component(part.kind, ref=part.ref, attributes=tuple(values)))
-    return Scene(scene.family, components=tuple(parts))
+    return Scene(scene.family, components=tuple(parts), words=scene.words)
 
 
 def format(scene: Scene) -> str:
     atoms.refuse_foreign(scene, "raw SVG")
-    head = atom.canvas(scene)
-    if scene.topic or set(head) != {"w", "h"} or any(part.ref for part in scene.components) or _named(scene):
+    head, words = atom.canvas(scene), dict(scene.words)
+    if (
+        scene.topic
+        or set(head) != {"w", "h"}
+        or any(ref not in words for part in scene.components for ref in part.refs)
+        or _named(scene)
+    ):
         expected = "a scene made by spell(): no header, no slots, colours as #rrggbb"
         raise SurfaceError([Violation("scene", "what raw SVG has no attribute for", expected)])
     root = {"xmlns": NAMESPACE, "width": head["w"], "height": head["h"], "viewBox": f"0 0 {head['w']} {head['h']}"}
-    body = [_write(part) for part in scene.components if part.kind != "canvas"]
+    body = [_write(part, words) for part in scene.components if part.kind != "canvas"]
     return f"<svg{_attributes(root)}>{''.join(body)}</svg>"
 
 
@@ -90,12 +95,10 @@ def _named(scene: Scene) -> bool:
     return any(value != "none" and not atom.HEX.fullmatch(value) for value in colours)
 
 
-def _write(part: Component) -> str:
-    values = {
-        NAMES.get(n, n): v.replace("|", " ") if n == "points" else v for n, v in part.attributes if n != atom.WORDS
-    }
-    words = part.get(atom.WORDS)
-    return f"<{part.kind}{_attributes(values)}" + ("/>" if words is None else f">{_escape(words)}</{part.kind}>")
+def _write(part: Component, words: Mapping[str, str]) -> str:
+    values = {NAMES.get(n, n): v.replace("|", " ") if n == "points" else v for n, v in part.attributes}
+    said = words.get(part.ref or "")
+    return f"<{part.kind}{_attributes(values)}" + ("/>" if said is None else f">{_escape(said)}</{part.kind}>")
 
 
 def _attributes(values: dict[str, str]) -> str:
@@ -131,7 +134,8 @@ def parse(text: str) -> Scene:
         if part is not None:
             parts.append(part)
             places.append(element.tag)
-    scene = Scene(atoms.FAMILY, components=tuple(parts))
+    components, words = atom.carry(parts)
+    scene = Scene(atoms.FAMILY, components=components, words=words)
     if not reader.violations:  # the geometry of a document that is none would only repeat what is wrong with it
         for fault in folder.load(atoms.FAMILY).inspect(scene):
             reader.report(None if fault.component is None else places[fault.component], fault.got, fault.expected)

@@ -11,17 +11,23 @@ from experiments import atom
 from experiments.compiler.bind import Bound
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Tree
-from experiments.content import Slots
+from experiments.content import Slots, Words
 from experiments.families.atoms.layout import lay_out
 from experiments.family import Family, Fault, Kind, by_name
 from experiments.scene import Scene
 
 
+class Drawing(Slots):
+    """Words by slot, and in `words` those that a scene brings along."""
+
+    words: tuple[Words, ...] = ()
+
+
 class Atoms(Family):
     name = "atoms"
     title = "Drawing"
-    content = Slots
-    blocks = False
+    content = Drawing
+    spelling = "own"
     kinds = by_name(
         Kind("canvas", 0, at_least=1, at_most=1, ref_tag=None),
         *(Kind(name, 1, ref_tag=None) for name in atom.ATOMS if name != "text"),

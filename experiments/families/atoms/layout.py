@@ -67,18 +67,16 @@ def _shape(part: Component) -> Ornament:
 def _text(bound: Bound, item: Item, w: float, h: float) -> Text:
     """A line of words on its baseline; it must stay on the canvas."""
     part = item.part
-    words = str(item.data if part.ref is not None else part.get(atom.WORDS))
+    words = str(item.data)
     font = Font("sans", float(part.get("font") or 0), LEAD)
     wide, high = width(words, font.face, font.size), font.size * LEAD
     x, base = float(part.get("tx") or 0), float(part.get("ty") or 0)
     anchor = part.get("anchor") or "start"
     left = x if anchor == "start" else x - wide if anchor == "end" else x - wide / 2
-    text = Text(
-        part.ref or "words", left, base - font.size * CAP / 2 - high / 2, wide, high, (words,), font, "", anchor
-    )
+    text = Text(part.ref or "", left, base - font.size * CAP / 2 - high / 2, wide, high, (words,), font, "", anchor)
     text.colour = colour(part.get("fill"))
     if left < 0 or left + wide > w or base - font.size * CAP < 0 or base > h:
-        place = f"content.{part.ref}" if part.ref else f"scene.{item.part.kind}"
+        place = f"scene.{part.ref}" if part.ref in dict(bound.scene.words) else f"content.{part.ref}"
         got = f"{shorten(words)} from x {left:.0f} to {left + wide:.0f} on the line y {base:g}"
         bound.issues.append(Violation(place, got, f"words inside the canvas of {w:g} x {h:g} px; shorten the text"))
     return text
