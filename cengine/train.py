@@ -163,11 +163,13 @@ def window_of(config: Config, rows: int, time: int, precision: str = "fp32", roo
 def part_of(rows: int, time: int, threads: int) -> int:
     """Rows of a batch that are computed together: as few as keep every thread busy, so that they stay in its cache and memory is small.
 
-    A divisor of `rows`. Results do not depend on it: gradients are summed row by row either way.
+    A divisor of `rows` near to four blocks of tokens for a thread. Results do not depend on it: gradients are summed row by row either way.
     """
-    enough = 4 * threads  # blocks of tokens: four to a thread
-    fitting = (n for n in range(1, rows + 1) if rows % n == 0 and n * evaluate("T/ROWBLOCK", {"T": time}) >= enough)
-    return next(fitting, rows)
+    blocks = evaluate("T/ROWBLOCK", {"T": time})
+    wanted = min(rows, -(-4 * threads // blocks))
+    divisors = [n for n in range(1, rows + 1) if rows % n == 0]
+    above = next(n for n in divisors if n >= wanted)
+    return above if above <= 2 * wanted else max(n for n in divisors if n <= wanted)
 
 
 class Trainer:

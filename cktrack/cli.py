@@ -360,6 +360,8 @@ def plan(
     from experiments import ladder
     from experiments.run import model_of
 
+    if precision not in loader.PRECISIONS:
+        raise ValueError(f"precision: got {precision!r}; expected one of {list(loader.PRECISIONS)}")
     count = rows or ladder.select(rung).rung.rows
     config = model_of(rung)
     part = part_of(count, config.ctx, loader.thread_count(threads or None))

@@ -8,7 +8,7 @@ import pytest
 from cengine import checkpoint, loader
 from cengine.model import Config, initial
 from cengine.parity import sample_batch
-from cengine.train import Batch, Optimizer, Schedule, Stream, Trainer, fit, held_out
+from cengine.train import Batch, Optimizer, Schedule, Stream, Trainer, fit, held_out, part_of
 
 SMALL = Config(vocab=97, layers=2, d_model=48, d_ff=80, heads=4, kv_heads=2, head_dim=12, ctx=64)
 SCHEDULE = Schedule(2e-3, 20, 4)
@@ -198,3 +198,11 @@ def test_positions_that_do_not_restart_at_zero_are_refused(pos):
 def test_a_batch_without_tokens_or_beyond_the_context_is_refused(shape):
     with pytest.raises(ValueError, match=r"trainer: got .* expected"):
         Trainer(SMALL, *shape)
+
+
+@pytest.mark.parametrize(
+    ("rows", "time", "threads", "part"),
+    [(4, 512, 2, 1), (16, 512, 4, 2), (7, 512, 4, 1), (8, 128, 2, 4), (1, 512, 64, 1), (5, 100, 3, 5), (16, 512, 64, 16)],
+)
+def test_parts_of_a_batch_keep_the_threads_busy_and_divide_it(rows, time, threads, part):
+    assert part_of(rows, time, threads) == part and rows % part == 0

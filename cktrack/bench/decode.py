@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from typer import Option
 
-from cktrack import contest, gguf, llama, machine
+from cktrack import contest, machine
 from cktrack.bench import Shape, at_least_one, counts
 from cktrack.contest import Absent, Contestant, Unit
 
@@ -34,6 +34,7 @@ def measure(
     at_least_one("new", new, " token")
     at_least_one("prefill", prefill, " token")
     from cengine import loader
+    from cktrack import llama
 
     config, count = shape.config(), loader.thread_count(threads or None)
     if max(new, prefill) >= config.ctx:
@@ -76,6 +77,8 @@ def contestants(shape: Shape, rows: int, length: int, new: int, threads: int, to
         return lambda: greedy.generate(asked, new)
 
     def llamas() -> Unit:
+        from cktrack import gguf, llama
+
         if missing := llama.available():
             raise Absent(missing)
         weights, asked = work(shape, rows, length)

@@ -31,26 +31,23 @@ def measure(
     """Speed-up and efficiency of a training step over threads: measured here, and predicted for up to 64."""
     at_least_one("batch", batch, " row of ctx tokens")
     from cengine import loader
-    from cengine.engine import Pool
     from cengine.train import Trainer
     from cktrack.bench.train import work
 
     config, most = shape.config(), loader.thread_count(threads or None)
     facts = machine.facts(most, torch=False)
     weights, rows, settings = work(shape, batch)
-    trainer = Trainer(config, batch, config.ctx, settings, 1, part=batch)
-    trainer.load(weights)
 
-    def with_threads(count: int) -> Unit:
-        pool = Pool(count)
+    def with_threads(count: int, part: int | None = None) -> Any:
+        trainer = Trainer(config, batch, config.ctx, settings, count, part=part)
+        trainer.load(weights)
+        return trainer
 
-        def unit() -> None:
-            trainer.machine.pool = pool
-            trainer.step([rows], 1e-3)
+    def unit_of(count: int) -> Unit:
+        trainer = with_threads(count)
+        return lambda: trainer.step([rows], 1e-3)
 
-        return unit
-
-    field = [Contestant(name(n), lambda n=n: with_threads(n)) for n in counted(most)]  # type: ignore[misc]
+    field = [Contestant(name(n), lambda n=n: unit_of(n)) for n in counted(most)]  # type: ignore[misc]
     outcomes = contest.contest(field, rounds)
     measured = contest.report({"batch": batch}, "tokens/s", outcomes, batch * config.ctx)
     for count, line, outcome in zip(counted(most), measured["contestants"], outcomes, strict=True):
@@ -58,8 +55,7 @@ def measure(
         del line["ratio"]
         line.update(threads=count, speedup=speedup, efficiency=speedup / count if speedup else None)
 
-    trainer.machine.pool = Pool(1)
-    groups = profiled(trainer, rows, rounds)
+    groups = profiled(with_threads(1, part=batch), rows, rounds)
     return {
         "benchmark": "scaling",
         **facts,
@@ -68,7 +64,7 @@ def measure(
         "contests": [measured],
         "groups": shares(groups),
         "predicted": [{"threads": n, "speedup": predicted(groups, n)} for n in PREDICTED],
-        "prediction": "from the items of each group on one thread; without barriers and limits of memory",
+        "prediction": "from the items of each group on one thread, the whole batch at once; without barriers and limits of memory",
     }
 
 
