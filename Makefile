@@ -20,7 +20,7 @@ test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 sanitize: install
-	$(BIN)/python -m pytest -m slow -rs tests/test_sanitizer.py
+	$(BIN)/python -m pytest -n 2 -m slow -rs tests/test_sanitizer.py
 
 ui: install
 	$(BIN)/python -m cktrack ui
