@@ -205,7 +205,8 @@ def _scale(axes: Axes) -> Iterator[str]:
 
 
 def _address(axes: Axes, place: int, weight: str = "normal") -> Iterator[str]:
-    yield _text(LEFT - 8, axes.y(place) + 4, megabytes(place) if place else "0", 11, QUIET, "end", weight)
+    words = f"{place / 1e6:,.0f} MB" if place >= 1e6 else megabytes(place) if place else "0"
+    yield _text(LEFT - 8, axes.y(place) + 4, words, 11, QUIET, "end", weight)
 
 
 def _slots(plan: Mapping[str, Any], axes: Axes) -> Iterator[str]:

@@ -202,7 +202,15 @@ def test_a_batch_without_tokens_or_beyond_the_context_is_refused(shape):
 
 @pytest.mark.parametrize(
     ("rows", "time", "threads", "part"),
-    [(4, 512, 2, 1), (16, 512, 4, 2), (7, 512, 4, 1), (8, 128, 2, 4), (1, 512, 64, 1), (5, 100, 3, 5), (16, 512, 64, 16)],
+    [
+        (4, 512, 2, 1),
+        (16, 512, 4, 2),
+        (7, 512, 4, 1),
+        (8, 128, 2, 4),
+        (1, 512, 64, 1),
+        (5, 100, 3, 5),
+        (16, 512, 64, 16),
+    ],
 )
 def test_parts_of_a_batch_keep_the_threads_busy_and_divide_it(rows, time, threads, part):
     assert part_of(rows, time, threads) == part and rows % part == 0
