@@ -38,7 +38,7 @@ CONSTANTS = {
     "PANEL": 48,  # columns of a packed weight panel and keys of a packed key panel (a multiple of both vector widths' panels)
     "ROWBLOCK": 64,  # tokens of one block of rows; blocks never cross batch rows
     "COLBLOCK": 192,  # columns of one linear tile (a multiple of PANEL)
-    "GRADBLOCK": 96,  # rows of one tile of a weight gradient
+    "GRADBLOCK": 128,  # rows of one tile of a weight gradient
     "CHUNK": 64,  # tokens summed in registers before a weight gradient is touched
     "DEPTH": 1024,  # products summed in registers before an output is touched
     "QBLOCK": 48,  # queries of one attention tile (a multiple of PANEL)

@@ -1,6 +1,6 @@
 """Contests: opponents take turns in one process, and what is said of them is computed here, from seconds alone.
 
-After the warm-up, every round lets each contestant do units of work for a quarter of a second, at least one, beginning with another contestant
+After the warm-up, every round lets each contestant do units of work for half a second, at least one, beginning with another contestant
 each time; quoted is the time of one unit. Short units are preceded by one that is not timed: work goes on for hours, and the
 first unit after another contestant's finds foreign data in the caches and its threads asleep. Quoted are medians, the
 best, the spread of the middle half, and ratios as the median of the ratios within rounds: a busy moment hits a round, not a side.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WARMUP, REST = 2, 0.01  # units before the first round; seconds in which threads that still spin go to sleep
-TURN = 0.25  # seconds that a turn lasts at least
+TURN = 0.5  # seconds that a turn lasts at least
 Unit = Callable[[], object]
 
 
@@ -114,7 +114,16 @@ def figures(outcome: Outcome, first: Outcome, work: float) -> dict[str, Any]:
     said: dict[str, Any] = {"name": outcome.name, "precision": outcome.precision}
     seconds = outcome.seconds
     if not seconds:
-        return {**said, "median": None, "best": None, "spread": None, "ratio": None, "seconds": [], "why": outcome.why}
+        return {
+            **said,
+            "median": None,
+            "best": None,
+            "worst": None,
+            "spread": None,
+            "ratio": None,
+            "seconds": [],
+            "why": outcome.why,
+        }
     middle, spread = statistics.median(seconds), None
     if len(seconds) > 1:
         low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
@@ -123,13 +132,14 @@ def figures(outcome: Outcome, first: Outcome, work: float) -> dict[str, Any]:
         **said,
         "median": work / middle,
         "best": work / min(seconds),
+        "worst": work / max(seconds),
         "spread": spread,
         "ratio": ratio(outcome, first),
-        "seconds": [round(s, 6) for s in seconds],
+        "seconds": [float(f"{s:.6g}") for s in seconds],
         "why": None,
     }
 
 
 def report(case: dict[str, Any], unit: str, outcomes: Sequence[Outcome], work: float) -> dict[str, Any]:
-    """One contest as plain data; `unit` is what `median` and `best` count."""
+    """One contest as plain data; `unit` is what `median`, `best` and `worst` count."""
     return {"case": case, "unit": unit, "contestants": [figures(o, outcomes[0], work) for o in outcomes]}

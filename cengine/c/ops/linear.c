@@ -156,26 +156,41 @@ static void FN(linear_bwd_dx)(int64_t task, int64_t tasks, const float *dy, cons
          add & 1 ? dx + r.from * C + c : NULL);
 }
 
+/* `rows` rows of m, ld floats apart; copied close together if they lie at such powers of two that they would drive each other out
+   of the first cache. The last vector of a row may be filled past `width`. */
+CK_INLINE ck_columns FN(linear_near)(const float *m, int64_t ld, int64_t width, int64_t rows, float *copy, int64_t apart) {
+    if (ld % 256) return ck_in_place(m, ld);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < width; j += VW) v_store(copy + i * apart + j, v_loadm(m + i * ld + j, v_first(width - j)));
+    return ck_in_place(copy, apart);
+}
+
 static void FN(linear_bwd_dw)(int64_t task, int64_t tasks, const float *dy, const float *x, const float *w, const float *turned,
                               float *dx, float *dw, float *dyt, float *xv, int64_t B, int64_t T, int64_t C, int64_t O, int64_t Q,
                               int64_t add) {
     (void)tasks, (void)w, (void)turned, (void)dx, (void)dyt, (void)xv, (void)Q;
     const int64_t down = ck_ceil(O, CK_GRADBLOCK), o = task % down * CK_GRADBLOCK, c = task / down * CK_COLBLOCK; /* x stays */
-    const int64_t width = ck_min(C - c, CK_COLBLOCK), rows = ck_min(O - o, CK_GRADBLOCK), panels = ck_ceil(width, NV * VW);
+    const int64_t width = ck_min(C - c, CK_COLBLOCK), rows = ck_min(O - o, CK_GRADBLOCK);
+    const int64_t tiles = ck_ceil(rows, MR), steps = ck_ceil(width, NV * VW) * tiles;
+    float dy_near[CK_CHUNK * CK_GRADBLOCK], x_near[CK_CHUNK * NV * VW] __attribute__((aligned(64)));
     int more = (add & 2) != 0;
     for (int64_t b = 0; b < B; b++)
         for (int64_t t = 0; t < T; t += CK_CHUNK, more = 1) {
             const float *xt = x + (b * T + t) * C + c, *dyt = dy + (b * T + t) * O + o;
             const int64_t tokens = ck_min(T - t, CK_CHUNK), next = ck_min(T - t - tokens, CK_CHUNK);
-            for (int64_t p = 0; p < panels; p++) {
-                float *out = dw + o * C + c + p * NV * VW;
+            const ck_columns a = FN(linear_near)(dyt, O, rows, tokens, dy_near, CK_GRADBLOCK);
+            ck_columns panel = {0};
+            for (int64_t step = 0; step < steps; step++) {
+                const int64_t m = step % tiles * MR, n = step / tiles * NV * VW, some = ck_min(width - n, NV * VW);
+                if (!m) panel = FN(linear_near)(xt + n, C, some, tokens, x_near, NV * VW);
                 /* a part of the next tokens arrives meanwhile: another core may have written them */
-                for (int64_t i = next * p / panels; i < next * (p + 1) / panels; i++) {
+                for (int64_t i = next * step / steps; i < next * (step + 1) / steps; i++) {
                     const float *xn = xt + (tokens + i) * C, *dyn = dyt + (tokens + i) * O;
                     for (int64_t j = 0; j < width; j += 16) __builtin_prefetch(xn + j, 0, 2);
                     for (int64_t j = 0; j < rows; j += 16) __builtin_prefetch(dyn + j, 0, 2);
                 }
-                gemm(rows, ck_min(width - p * NV * VW, NV * VW), tokens, dyt, 1, O, ck_in_place(xt + p * NV * VW, C), out, C, more ? out : NULL);
+                float *out = dw + (o + m) * C + c + n;
+                gemm(ck_min(rows - m, MR), some, tokens, a.at + m, 1, a.ldb, panel, out, C, more ? out : NULL);
             }
         }
 }
