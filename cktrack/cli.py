@@ -57,13 +57,15 @@ def _emit(value: Any) -> None:
 
 @rung_app.command("list")
 def rung_list() -> None:
-    """Every rung of the ladder with its axis of change. Exits 2 if a spec cannot be read, after the list of the others."""
+    """Every rung of the ladder; * marks the best of its spec. Exits 2 if a spec cannot be read, after the list of the others."""
     from cktrack import ladder
 
     found, errors = ladder.every()
-    table = Table("rung", "families", "axis of change", box=None, pad_edge=False)
+    table = Table("rung", "families", "axis", "change", box=None, pad_edge=False)
     for selected in found:
-        table.add_row(selected.label, ", ".join(selected.spec.families), selected.rung.axis)
+        rung = selected.rung
+        label = selected.label + (" *" if rung.headline else "")
+        table.add_row(label, ", ".join(selected.spec.families), rung.axis or "-", rung.change)
     Console().print(table)
     for error in errors:
         _complain(error)

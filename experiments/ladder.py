@@ -2,8 +2,8 @@
 
 A spec is a learning contract (surface, families, splits, model). A rung is one controlled change inside a spec: it states its
 axis, its hypothesis and what it holds constant, its mixture of prompt surfaces and its budgets. Reading refuses unknown and doubled
-keys, names of nothing, numbers that are not finite and shapes that the engine does not compute. What a rung's gates are called is
-promotion's knowledge, so `cktrack/ladder.py` checks it.
+keys, names of nothing, numbers that are not finite, shapes that the engine does not compute, and rungs that change more than their axis.
+What a rung's gates are called is promotion's knowledge, so `cktrack/ladder.py` checks it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,12 +19,22 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cengine.model import Config
-from experiments import case, coders, document, families, prompt, surfaces
+from experiments import axis, case, coders, document, families, prompt, surfaces
 from experiments.style import AXES, BACKGROUNDS, Style
 from experiments.tag import SurfaceError
 from experiments.violation import Violation, nearest
 
 FOLDER = Path(__file__).parent / "ladder"
+PROSE = {
+    "baseline",
+    "axis",
+    "change",
+    "hypothesis",
+    "held_constant",
+    "gates",
+    "headline",
+    "published",
+}  # of a rung: trains nothing
 STAGES = ("pretrain", "midtrain", "sft", "dpo", "grpo", "ppo")
 
 
@@ -145,10 +156,14 @@ class Published(Record):
 
 
 class Rung(Record):
-    """One controlled change. `mixture`: stage -> prompt surface -> rows per target. `rows` x `accumulate` windows make a step."""
+    """One controlled change. `axis` is the one place of its settings that may differ from the baseline's (null without a baseline), `change` the
+    same in words. `mixture`: stage -> prompt surface -> rows per target. `rows` x `accumulate` windows make a step. `headline` marks the
+    spec's best rung.
+    """
 
     baseline: str | None
-    axis: str
+    axis: str | None
+    change: str
     hypothesis: str
     held_constant: tuple[str, ...]
     mixture: dict[str, dict[str, int]]
@@ -161,6 +176,7 @@ class Rung(Record):
     precision: Literal["fp32", "bf16"] = "fp32"  # of the operands of matrix products in training
     seed: int = Field(default=42, ge=0, lt=2**64)
     gates: str = "stage_b"
+    headline: bool = False
     published: Published = Published()
 
     @field_validator("mixture")
@@ -206,6 +222,9 @@ class Spec(Record):
         missing = {n: r.baseline for n, r in self.rungs.items() if r.baseline and r.baseline not in self.rungs}
         if missing:
             raise ValueError(f"baselines that are no rungs of this spec: {missing}")
+        best = [n for n, r in self.rungs.items() if r.headline]
+        if len(best) > 1:
+            raise ValueError(f"headline: {', '.join(best)}; at most one rung is the best of its spec")
         return self
 
 
@@ -228,13 +247,14 @@ class Selected(Record):
         """The rung's tokenizer, where it has one of its own."""
         return self.rung.tokenizer or self.spec.tokenizer
 
+    def settings(self) -> dict:
+        """Everything that decides what is trained, as plain data with every default filled in: what an axis is a place of."""
+        spec = self.spec.model_dump(mode="json", exclude={"name", "rungs", "why", "title"})
+        return {**spec, **self.rung.model_dump(mode="json", exclude=PROSE), "tokenizer": self.tokenizer.model_dump()}
+
     def resolved(self) -> dict:
         """Everything that decides what is trained and scored, as plain data (no prose, no published figures)."""
-        spec = self.spec.model_dump(mode="json", exclude={"rungs", "why", "title"})
-        rung = self.rung.model_dump(
-            mode="json", exclude={"hypothesis", "published", "baseline", "axis", "held_constant"}
-        )
-        return {**spec, "rung": rung, "rung_name": self.name}
+        return {**self.settings(), "name": self.spec.name, "rung_name": self.name, "gates": self.rung.gates}
 
 
 # ------------------------------------------------------------------------------------------------- reading
@@ -289,7 +309,7 @@ def read(text: str, name: str) -> Spec:
         spec = Spec.model_validate({"name": name, **data})
     except ValidationError as error:
         raise refusal(file, [fault(e) for e in error.errors()]) from error
-    if found := [*_strangers(spec), *_shape(spec)]:
+    if found := [*_strangers(spec), *_shape(spec)] or [*_changes(spec)]:
         raise refusal(file, found)
     return spec
 
@@ -396,6 +416,16 @@ def _shape(spec: Spec) -> Iterator[str]:
         spec.model.config(max(each.vocab for each in made))
     except ValueError as error:
         yield str(error)
+
+
+def _changes(spec: Spec) -> Iterator[Violation]:
+    """Rungs that change more than their axis, or not even that."""
+    for name, rung in spec.rungs.items():
+        before = spec.rungs[rung.baseline] if rung.baseline else rung
+        theirs = Selected(spec=spec, name=rung.baseline).settings() if rung.baseline else None
+        ours, stages = Selected(spec=spec, name=name).settings(), {*rung.stages(), *before.stages()}
+        for found in axis.faults(rung.axis, rung.held_constant, ours, theirs, stages):
+            yield replace(found, place=f"rungs.{name}.{found.place}")
 
 
 def digest(value: object) -> str:

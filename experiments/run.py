@@ -263,7 +263,8 @@ def _params(
     """Every setting of the run under one flat, documented name (docs/run.md)."""
     rung = selected.rung
     values: dict[str, object] = {
-        "rung.label": selected.label, "rung.axis": rung.axis, "rung.baseline": rung.baseline or "none", "rung.gates": rung.gates,
+        "rung.label": selected.label, "rung.axis": rung.axis or "none", "rung.change": rung.change,
+        "rung.baseline": rung.baseline or "none", "rung.gates": rung.gates,
         "seed.init_and_order": seed, "seed.data": 42, "budget.scale": options.scale, "engine.threads": trainer.machine.pool.threads,
         "engine.instruction_set": loader.current(), "engine.precision": trainer.precision, "engine.arena_bytes": trainer.machine.plan.bytes,
         "engine.guard": trainer.machine.guard,

@@ -45,8 +45,13 @@ def test_there_is_a_ladder():
 @pytest.mark.parametrize("label", RUNGS)
 def test_every_rung_says_why_it_exists_and_its_gates_are_known(label):
     selected = outside.select(label)
-    assert selected.rung.hypothesis and selected.rung.axis and selected.rung.held_constant and selected.spec.why
+    assert selected.rung.hypothesis and selected.rung.change and selected.rung.held_constant and selected.spec.why
     assert selected.rung.stages() and set(selected.rung.mixture) == set(selected.rung.budget)
+
+
+@pytest.mark.parametrize("name", ladder.names())
+def test_every_spec_has_one_best_rung(name):
+    assert sum(r.headline for r in ladder.load(name).rungs.values()) == 1
 
 
 @pytest.mark.parametrize(
@@ -156,6 +161,76 @@ def test_an_unknown_rung_names_the_known_ones(folder):
     (folder / "broken.yaml").write_text("- a\n")
     with pytest.raises(LadderError, match=r"spec12/r17, .*spec16/r11; did you mean `spec12/r17`"):
         ladder.select("spec1/r17")
+
+
+# ------------------------------------------------------------------------------------------------- one change at a time
+
+
+def child(d, axis="budget", **changes) -> dict:
+    """A second rung behind r17 that differs from it in `changes`."""
+    copied = {k: v for k, v in rung(d).items() if k not in ("headline", "published", "held_constant")}
+    d["rungs"]["second"] = {**copied, "baseline": "r17", "axis": axis, "held_constant": ["model"], **changes}
+    return d["rungs"]["second"]
+
+
+MORE = {"pretrain": {"tokens": 500000, "lr": 0.002}, "midtrain": {"tokens": 400000, "lr": 0.001}}
+SFT = {
+    "mixture": {"pretrain": {"tags": 2, "bridge": 1}, "midtrain": {"tags": 1}, "sft": {"tags": 1}},
+    "budget": {"pretrain": {"tokens": 400000, "lr": 0.002}, "midtrain": {"tokens": 1, "lr": 1}, "sft": {"tokens": 1, "lr": 1}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("axis", "changes"),
+    [
+        ("budget", {"budget": MORE}),
+        ("budget.pretrain", {"budget": MORE}),
+        ("budget.pretrain.tokens", {"budget": MORE, "gates": "stage_a"}),
+        ("tokenizer", {"tokenizer": {"kind": "ascii_bpe"}}),
+        ("tokenizer.kind", {"tokenizer": {"kind": "ascii_bpe"}}),
+        ("optimizer.beta2", {"optimizer": {"beta2": 0.99}}),
+        ("mixture.pretrain", {"mixture": {"pretrain": {"tags": 1}, "midtrain": None}}),
+        ("midtrain", {"mixture": {"pretrain": {"tags": 2, "bridge": 1}}, "budget": {"pretrain": {"tokens": 400000, "lr": 0.002}}}),
+    ],
+)  # fmt: skip
+def test_a_rung_may_change_what_lies_on_its_axis(axis, changes):
+    def change(d):
+        if changes.get("mixture", {}).get("midtrain", 1) is None:
+            changes["mixture"]["midtrain"] = rung(d)["mixture"]["midtrain"]
+        child(d, axis, **changes)
+
+    assert ladder.read(changed(change), "spec12").rungs["second"].axis == axis
+
+
+@pytest.mark.parametrize(
+    ("axis", "changes", "message"),
+    [
+        ("tokenizer", {"tokenizer": {"kind": "ascii_bpe"}, "rows": 8},
+         r"rungs\.second\.rows: got 8, expected the baseline's 4, because the axis is tokenizer"),
+        ("budget.midtrain", {"budget": MORE}, r"(?s)2 faults.*rungs\.second\.axis: .*budget\.pretrain\.tokens: got 500000, expected the b"),
+        ("midtrain", SFT, r"(?s)mixture\.sft\.tags: got 1, expected the baseline's nothing.*budget\.sft\.tokens"),
+        ("budget", {}, r"rungs\.second\.axis: got 'budget', expected a setting that is not the baseline's own"),
+        (None, {"budget": MORE}, r"rungs\.second\.axis: got nothing, expected one of "),
+        ("budgets", {"budget": MORE}, r"axis: got 'budgets', .*did you mean `budget`\?; prose belongs into `change`"),
+        ("more tokens than before", {"budget": MORE}, r"axis: got 'more tokens than before'.*prose belongs"),
+        ("budget", {"budget": MORE, "held_constant": ["mixtur"]}, r"held_constant\.0: got 'mixtur', .*did you mean `mixture`"),
+        ("budget.pretrain", {"budget": MORE, "held_constant": ["budget"]}, r"held_constant\.0: got 'budget', expected what the axis"),
+        ("tokenizer", {"tokenizer": {"kind": "byte_bpe"}}, "not the baseline's own"),
+    ],
+)  # fmt: skip
+def test_a_rung_that_changes_more_or_less_than_its_axis_is_refused(axis, changes, message):
+    with pytest.raises(LadderError, match=message):
+        ladder.read(changed(lambda d: child(d, axis, **changes)), "spec12")
+
+
+def test_a_rung_without_a_baseline_has_no_axis():
+    with pytest.raises(LadderError, match=r"rungs\.r17\.axis: got 'mixture', expected null beside `baseline: null`"):
+        ladder.read(changed(lambda d: rung(d).update(axis="mixture")), "spec12")
+
+
+def test_a_spec_has_one_best_rung_at_most():
+    with pytest.raises(LadderError, match="headline: r17, second; at most one"):
+        ladder.read(changed(lambda d: child(d, budget=MORE, headline=True)), "spec12")
 
 
 # ------------------------------------------------------------------------------------------------- as a user meets it

@@ -150,7 +150,8 @@ def schedule(manifest: Manifest, data: Data, count: int, window: int) -> Rung:
     share = manifest.train.tokens // len(data.stages)
     return Rung(
         baseline=None,
-        axis="own rows",
+        axis=None,
+        change="own rows",
         hypothesis="",
         held_constant=(),
         mixture={stage: {"rows": 1} for stage in data.stages},

@@ -1,0 +1,90 @@
+"""Whether a rung changes what it says and nothing else: its resolved settings against its baseline's, as plain data.
+
+An axis is a place in those settings: `mixture`, `budget.midtrain.lr`, `tokenizer`. A stage's name (`sft`) is an axis too: all that the rung
+says of this stage. Why the change is worth a run is prose, and not this file's; neither is what any setting means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from experiments.violation import Violation, nearest, shorten
+
+BY_STAGE = ("mixture", "budget")  # settings that are a table of stages
+NOTHING = "nothing"
+
+
+def flat(settings: Any, place: str = "") -> dict[str, Any]:
+    """Nested settings as dotted place -> value; an empty table is a value."""
+    if not isinstance(settings, Mapping) or not settings:
+        return {place: settings}
+    return {
+        inner: value
+        for key, part in settings.items()
+        for inner, value in flat(part, f"{place}.{key}" if place else str(key)).items()
+    }
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Place -> (ours, theirs) wherever two settings differ; NOTHING where one has no such place."""
+    mine, other = flat(ours), flat(theirs)
+    pairs = {place: (mine.get(place, NOTHING), other.get(place, NOTHING)) for place in {**other, **mine}}
+    return {place: pair for place, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def covers(axis: str, place: str, stages: Collection[str]) -> bool:
+    """Whether a place lies on an axis."""
+    if axis in stages:
+        return any(covers(f"{table}.{axis}", place, ()) for table in BY_STAGE)
+    return place == axis or place.startswith(f"{axis}.")
+
+
+def faults(
+    axis: str | None,
+    held_constant: Iterable[str],
+    ours: Mapping[str, Any],
+    theirs: Mapping[str, Any] | None,
+    stages: Collection[str],
+) -> Iterator[Violation]:
+    """What is wrong with a rung's `axis` and `held_constant`. `theirs` are its baseline's settings, None where it has none."""
+    known = [*_places({**ours, **(theirs or {})}), *stages]
+    for number, name in enumerate(held_constant):
+        if name not in known:
+            yield Violation(f"held_constant.{number}", repr(name), _one_of(name, known))
+        elif axis and (covers(axis, name, stages) or covers(name, axis, stages)):
+            yield Violation(f"held_constant.{number}", repr(name), f"what the axis {axis} does not touch")
+    if theirs is None:
+        if axis is not None:
+            yield Violation("axis", repr(axis), "null beside `baseline: null`; prose belongs into `change`")
+        return
+    both = [*_places(ours), *_places(theirs), *stages]
+    if axis is None or axis not in both:
+        said = "nothing" if axis is None else shorten(axis)
+        yield Violation("axis", said, f"{_one_of(axis or '', both)}; prose belongs into `change`")
+        return
+    changed = differences(ours, theirs)
+    if not any(covers(axis, place, stages) for place in changed):
+        yield Violation("axis", repr(axis), "a setting that is not the baseline's own")
+    for place, (mine, other) in changed.items():
+        if not covers(axis, place, stages):
+            yield Violation(place, _told(mine), f"the baseline's {_told(other)}, because the axis is {axis}")
+
+
+def _told(value: Any) -> str:
+    return NOTHING if value == NOTHING else shorten(value)
+
+
+def _places(settings: Mapping[str, Any]) -> list[str]:
+    """Every dotted place of nested settings, tables before what they hold."""
+    found: dict[str, None] = {}
+    for place in flat(settings):
+        steps = place.split(".")
+        found |= dict.fromkeys(".".join(steps[:n]) for n in range(1, len(steps) + 1))
+    return list(found)
+
+
+def _one_of(name: str, known: Iterable[str]) -> str:
+    """The shortest places, and the one that looks most like `name`."""
+    known = list(dict.fromkeys(known))
+    return f"one of {', '.join(k for k in known if '.' not in k)}, or a place inside of one{nearest(name, known)}"
