@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cktrack import bench, corpus, tokenizer
+from cktrack import bench, corpus, preflight, tokenizer
 from cktrack.ending import Terminated, terminable
 from cktrack.option import Json, Threads
 
@@ -33,6 +33,7 @@ app.add_typer(rung_app, name="rung")
 app.add_typer(bench_app, name="bench")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tokenizer.app, name="tokenizer")
+app.command("preflight")(preflight.command)
 
 
 def _within(low: int, high: int, words: str) -> Callable[[typer.CallbackParam, int], int]:

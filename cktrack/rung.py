@@ -11,12 +11,13 @@ from pathlib import Path
 from rich.console import Console
 
 from cengine import loader
-from cktrack import home, ladder, machine
+from cktrack import home, ladder, machine, preflight
 from cktrack.publish import PUBLISHED
 from cktrack.recorder import MlflowRecorder
 from cktrack.store import COMPLETE, IDENTITY, Store, StoreError, run
 from experiments.ladder import Selected
-from experiments.run import Options, execute, identity
+from experiments.prepared import Prepared
+from experiments.run import Options, execute, identity, in_force, write_json
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,10 @@ def find_equal(store: Store, selected: Selected, name: str) -> Result | None:
 
 
 def run_rung(store: Store, label: str, options: Options, console: Console, force: bool = False) -> Result:
-    """Train, probe, log and register a rung. An equal finished run is returned instead, unless forced or begun by `mlflow run`."""
+    """Train, probe, log and register a rung. An equal finished run is returned instead, unless forced or begun by `mlflow run`.
+
+    Raises PreflightError, before any run is opened, for a rung that does not pass its preflight.
+    """
     selected = ladder.select(label)
     begun = "MLFLOW_RUN_ID" in os.environ  # a run that is there already would stay empty
     name = identity(selected, options)
@@ -72,6 +76,8 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
             "reused (--force trains anyway)"
         )
         return earlier
+    prepared = Prepared(in_force(selected, options))
+    findings = preflight.demand(prepared, options, console)
     tags = {
         IDENTITY: name,
         "cktrack.rung": label,
@@ -83,7 +89,9 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
         recorder.say(f"run {run_id} in experiment {selected.spec.name}")
         try:
             recorder.params({"git.commit": git_commit()})
-            outcome = execute(selected, folder, recorder, options)
+            outcome = execute(prepared, folder, recorder, options)
+            write_json(folder / "preflight.json", findings)
+            recorder.artifact(folder / "preflight.json", "evidence")
             recorder.params({f"sha256.{k}": v for k, v in outcome.hashes.items()})
             recorder.publish(label, folder)
         finally:

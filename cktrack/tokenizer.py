@@ -48,15 +48,9 @@ def of_corpus(file: Path) -> dict[str, Any]:
 def of_rung(label: str) -> dict[str, Any]:
     """The audit of a rung on its training rows, held-out rows and probes."""
     from cktrack import ladder
-    from experiments import coders, material, surfaces, token_audit
-    from experiments.run import policy_of
+    from experiments.prepared import Prepared
 
-    selected = ladder.select(label)
-    drawn, spec = material.draw(selected), selected.spec
-    coder = coders.train(selected.tokenizer.kind, drawn.training, policy_of(selected))
-    probes = [f"{c['prompt']} {c['expected']}" for c in drawn.contract["cases"]]
-    tags = surfaces.load(spec.surface).vocabulary(spec.families).tags
-    return token_audit.audit(coder, [*drawn.training, *(r.text for r in drawn.dev), *probes], tags, spec.model.ctx)
+    return Prepared(ladder.select(label)).audit
 
 
 def show(title: str, found: Mapping[str, Any]) -> None:

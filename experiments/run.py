@@ -21,15 +21,15 @@ from cengine.engine import Pool
 from cengine.inventory import plan_of
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Stream, Trainer
-from experiments import coders, dataset, material, plugin, source, split, surfaces, token_audit, tokenizer
+from experiments import dataset, material, plugin, source, split, tokenizer
 from experiments.corpus import Row
 from experiments.ladder import Selected, digest, select
-from experiments.pack import OUT, Packed, pack, trained
+from experiments.pack import Packed, trained
+from experiments.prepared import Prepared
 from experiments.probes import autopsy, baseline
 from experiments.probes import contract as contracts
 from experiments.probes.score import Score, score
 from experiments.recorder import Recorder
-from experiments.tag import Vocabulary
 from experiments.tokenizer import Coder
 from experiments.training import Unfinished, steps_of, train_stages
 
@@ -142,16 +142,15 @@ def configuration(selected: Selected, scale: float) -> dict:
     }
 
 
-def execute(selected: Selected, folder: Path, recorder: Recorder, options: Options) -> Outcome:
-    """Run a rung in `folder` (which must not hold one already)."""
-    selected = in_force(selected, options)
+def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Options) -> Outcome:
+    """Run a rung, as it is `in_force`, in `folder` (which must not hold one already)."""
+    selected, drawn = prepared.selected, prepared.material
     spec, rung, seed = selected.spec, selected.rung, selected.rung.seed
     loader.kernels(rung.precision)  # refused here, or not at all
     folder.mkdir(parents=True, exist_ok=False)
     write_json(folder / "config.json", configuration(selected, options.scale))
     recorder.artifact(folder / "config.json", "config")
 
-    drawn = material.draw(selected)
     name = identity(selected, options, drawn.corpus_sha256)
     targets, stages, dev, contract, training = drawn.targets, drawn.stages, drawn.dev, drawn.contract, drawn.training
     recorder.say(
@@ -162,13 +161,8 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
     write_json(folder / "contract.json", contract)
     recorder.dataset(folder / "contract.json", f"{contract['contract']} contract", "eval", drawn.contract_sha256)
 
-    coder = _tokenize(folder, selected, training, dev, contract, recorder)
-    ctx = spec.model.ctx
-    packed = {
-        stage: pack([r.text for r in rows], coder, ctx, seed, rung.loss_on_prompt) for stage, rows in stages.items()
-    }
-    packed_dev = pack([r.text for r in dev], coder, ctx, seed, rung.loss_on_prompt)
-    config = model_of(selected.label, coder.size)
+    _write_tokenizer(folder, prepared, recorder)
+    coder, config, packed, packed_dev = prepared.coder, prepared.config, prepared.packed, prepared.packed_dev
 
     recorder.say("parity: engine against float64 references at this rung's shape")
     report = parity.cached(config, options.parity_cache, options.torch, precision=rung.precision)
@@ -178,9 +172,9 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
 
     pool = Pool(options.threads)
     settings, guard = Optimizer(**rung.optimizer.model_dump()), options.guard
-    trainer = Trainer(config, rung.rows, ctx, settings, pool=pool, precision=rung.precision, guard=guard)
+    trainer = Trainer(config, rung.rows, config.ctx, settings, pool=pool, precision=rung.precision, guard=guard)
     trainer.load(initial(config, seed, spec.model.init, spec.model.init_std))
-    write_json(folder / "plan.json", plan_of(config, rung.rows, ctx, rung.precision, trainer.part))
+    write_json(folder / "plan.json", plan_of(config, rung.rows, config.ctx, rung.precision, trainer.part))
     recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))
     hashes = {
         "contract": drawn.contract_sha256,
@@ -217,34 +211,18 @@ def execute(selected: Selected, folder: Path, recorder: Recorder, options: Optio
 # ------------------------------------------------------------------------------------------------- data
 
 
-def policy_of(selected: Selected) -> tokenizer.Policy:
-    """What a rung's tokenizer reserves: the structural tags of its surface, unless they are to be spelled."""
-    made, spec = selected.tokenizer, selected.spec
-    vocabulary = surfaces.load(spec.surface).vocabulary(spec.families)
-    if made.reserved == "none":
-        vocabulary = Vocabulary.of([OUT.strip()])
-    tags = (*vocabulary.tags, *vocabulary.phrases)
-    return tokenizer.Policy(tags, vocabulary.prefixes, vocab=made.vocab, min_frequency=made.min_frequency)
-
-
-def _tokenize(
-    folder: Path, selected: Selected, training: Sequence[str], dev: Sequence[Row], contract: dict, recorder: Recorder
-) -> Coder:
-    """Train the tokenizer on the training rows and hold it to every line that the run will see."""
-    spec = selected.spec
-    coder = coders.train(selected.tokenizer.kind, training, policy_of(selected))
-    every = [*training, *(r.text for r in dev), *(f"{c['prompt']} {c['expected']}" for c in contract["cases"])]
-    facts = tokenizer.roundtrip(coder, list(dict.fromkeys(every)))
+def _write_tokenizer(folder: Path, prepared: Prepared, recorder: Recorder) -> None:
+    """The tokenizer's files and its audit; it is held to every line that the run will see."""
+    coder = prepared.coder
+    facts = tokenizer.roundtrip(coder, prepared.texts)
     (folder / "tokenizer").mkdir()
-    for name, data in coder.files(selected.spec.model.ctx).items():
+    for name, data in coder.files(prepared.config.ctx).items():
         (folder / "tokenizer" / name).write_bytes(data)
     write_json(folder / "tokenizer" / "roundtrip.json", facts)
-    tags = surfaces.load(spec.surface).vocabulary(spec.families).tags
-    write_json(folder / "tokenizer" / "audit.json", token_audit.audit(coder, every, tags, spec.model.ctx))
+    write_json(folder / "tokenizer" / "audit.json", prepared.audit)
     recorder.say(
         f"tokenizer: {facts['vocabulary']} tokens, {facts['rows']} rows come back exactly, longest row {facts['longest_row']} tokens"
     )
-    return coder
 
 
 # ------------------------------------------------------------------------------------------------- training

@@ -1,0 +1,129 @@
+"""Checks on the rows as they will lie on disk: complete, well formed, without doubles and contradictions, held apart."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from experiments import families, surfaces
+from experiments.corpus import Row
+from experiments.pack import cut
+from experiments.preflight import Finding, Place, check, judge
+from experiments.prepared import Prepared
+from experiments.split import fold
+from experiments.tag import SurfaceError
+from experiments.violation import shorten
+
+SHOWN = 3
+
+
+def _told(found: Sequence[str]) -> str:
+    """The first findings in a sentence."""
+    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+
+
+def frontiers(prepared: Prepared) -> dict[str, list[str]]:
+    """What the spec declares and rows must teach: families, and forms where targets are drawn from forms."""
+    spec = prepared.selected.spec
+    forms = [f for name in spec.families for f in families.load(name).forms] if spec.targets.kind == "forms" else []
+    return {"family": list(spec.families), "form": forms}
+
+
+def _absent(place: str, declared: Iterable[str], there: Iterable[str]) -> list[str]:
+    present = set(there)
+    return [f"{place}: no {name}" for name in declared if name not in present]
+
+
+@check()
+def covered(prepared: Prepared, place: Place) -> Finding:
+    """Every declared prompt surface, family and form is in the training rows of its stage; every split has cases of its surfaces and of every
+    family, and every form is asked for somewhere."""
+    drawn, spec, rung = prepared.material, prepared.selected.spec, prepared.selected.rung
+    declared, missing = frontiers(prepared), []
+    for stage, rows in drawn.stages.items():
+        missing += _absent(f"{stage}, surface", rung.mixture[stage], (r.surface for r in rows))
+        for axis, names in declared.items():
+            missing += _absent(f"{stage}, {axis}", names, (getattr(r, axis) for r in rows))
+    cases: Sequence[Mapping[str, str]] = drawn.contract["cases"]
+    for name, split in spec.splits.items():
+        mine = [c for c in cases if c["split"] == name]
+        missing += _absent(f"split {name}, surface", split.surfaces, (c["surface"] for c in mine))
+        missing += _absent(f"split {name}, family", declared["family"], (c["family"] for c in mine))
+    missing += _absent("probes, form", declared["form"], (c["form"] for c in cases))
+    told = f"{len(drawn.training)} rows, {len(cases)} cases"
+    return judge(not missing, _told(missing) or told, "rows of all that is declared", missing=missing)
+
+
+@check()
+def well_formed(prepared: Prepared, place: Place) -> Finding:
+    """A row is one line of ASCII, `PROMPT [OUT] OUTPUT`, and its output is the canonical text of a scene."""
+    spec, drawn = prepared.selected.spec, prepared.material
+    surface = surfaces.load(spec.surface)
+    faults: list[str] = []
+    outputs: dict[str, None] = {}
+    for text in prepared.texts:
+        try:
+            outputs[cut(text)[1].strip()] = None
+        except ValueError as error:
+            faults.append(str(error))
+        if not text.isascii() or text.splitlines() != [text] or text != text.strip():
+            faults.append(f"{shorten(text)} is not one line of ASCII")
+    for output in outputs:
+        try:
+            again = surface.format(surface.parse(output))
+        except SurfaceError as error:
+            faults.append(str(error))
+        else:
+            faults += [] if again == output else [f"{shorten(output)} is not how {spec.surface} writes its scene"]
+    told = f"{len(drawn.training)} rows, {len(outputs)} different outputs"
+    return judge(not faults, _told(faults) or told, "rows that are read back as they were written", faults=len(faults))
+
+
+@check()
+def no_doubles(prepared: Prepared, place: Place) -> Finding:
+    """No target is drawn twice, and inside a stage a row comes from one prompt surface, as often as its weight says at most."""
+    rung, drawn = prepared.selected.rung, prepared.material
+    faults = [
+        f"target {shorten(t)} {n} times" for t, n in Counter(t.text for t in drawn.targets.trained).items() if n > 1
+    ]
+    for stage, rows in drawn.stages.items():
+        sources: dict[str, Counter[str]] = defaultdict(Counter)
+        for row in rows:
+            sources[row.text][row.surface] += 1
+        for text, counts in sources.items():
+            over = [s for s, n in counts.items() if n > rung.mixture[stage].get(s, 0)]
+            if len(counts) > 1 or over:
+                faults.append(f"{stage}: {shorten(text)} from {dict(counts)}")
+    return judge(
+        not faults, _told(faults) or f"{len(drawn.targets.trained)} different targets", "no double", doubles=len(faults)
+    )
+
+
+@check()
+def no_contradictions(prepared: Prepared, place: Place) -> Finding:
+    """No prompt has two outputs, neither in the training rows nor beside the held-out rows and probes."""
+    drawn = prepared.material
+    outputs: dict[str, set[str]] = defaultdict(set)
+    for text in prepared.texts:
+        prompt, output = cut(text)
+        outputs[fold(prompt)].add(fold(output))
+    faults = [shorten(prompt) for prompt, said in outputs.items() if len(said) > 1]
+    told = f"{len(outputs)} different prompts of {len(drawn.training)} rows and {len(drawn.contract['cases'])} cases"
+    return judge(not faults, _told(faults) or told, "one output for each prompt", contradictions=len(faults))
+
+
+@check()
+def held_apart(prepared: Prepared, place: Place) -> Finding:
+    """No split's prompt, target or combination that it holds out is in the training rows; what it calls seen is."""
+    proof = prepared.material.prove().as_dict()
+    compared = sum(c["compared"] for c in proof["claims"])
+    return judge(True, f"{compared} comparisons, no overlap", "no leak", **proof)
+
+
+def taught(rows: Sequence[Row], axis: str, names: Iterable[str], times: Sequence[int]) -> dict[str, int]:
+    """How many different rows of each name of an axis are taken at least once."""
+    reached: dict[str, set[str]] = {name: set() for name in names}
+    for row, count in zip(rows, times, strict=True):
+        if count and getattr(row, axis) in reached:
+            reached[getattr(row, axis)].add(row.text)
+    return {name: len(texts) for name, texts in reached.items()}

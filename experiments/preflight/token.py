@@ -1,0 +1,101 @@
+"""Checks on rows in tokens: what fits the context, what the tokenizer knows, and how far the budget reaches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cengine.train import Stream
+from experiments.pack import cut, trained
+from experiments.preflight import Finding, Place, check, judge
+from experiments.preflight.row import frontiers, taught
+from experiments.prepared import Prepared
+from experiments.token_audit import FITS
+from experiments.tokenizer import UNKNOWN
+from experiments.training import steps_of
+
+TYPICAL = 400 / 512  # the share of the context that 95 of 100 rows may take: 400 tokens of 512, 600 of 768
+
+
+@check()
+def token_budget(prepared: Prepared, place: Place) -> Finding:
+    """The longest output, its end token included, takes at most 80 % of the context, and 95 of 100 rows take at most 78 % with their prompts."""
+    ctx = prepared.selected.spec.model.ctx
+    outputs = dict.fromkeys(cut(text)[1] for text in prepared.texts)
+    longest = max(map(len, prepared.coder.encode_many(list(outputs)))) + 1
+    rows = sorted(len(ids) + 1 for ids in prepared.ids)
+    p95 = rows[min(len(rows) - 1, len(rows) * 95 // 100)]
+    got = f"longest output {longest} ({longest / ctx:.0%}), p95 of rows {p95} ({p95 / ctx:.0%}) of ctx {ctx}"
+    expected = f"at most {FITS:.0%} and {TYPICAL:.0%}; raise ctx or shorten the surface"
+    return judge(
+        longest <= FITS * ctx and p95 <= TYPICAL * ctx and rows[-1] <= ctx + 1,
+        got,
+        expected,
+        longest_output=longest,
+        p95=p95,
+        longest_row=rows[-1],
+        ctx=ctx,
+    )
+
+
+@check()
+def nothing_unknown(prepared: Prepared, place: Place) -> Finding:
+    """No line holds a token that the tokenizer does not know, and every line comes back from its ids."""
+    coder = prepared.coder
+    unknown = coder.inner.token_to_id(UNKNOWN)
+    pairs = list(zip(prepared.texts, prepared.ids, strict=True))
+    strange = [t for t, ids in pairs if unknown is not None and unknown in ids]
+    lost = [t for t, ids in pairs if coder.decode(ids) != t]
+    faults = [*strange, *lost]
+    got = f"{len(strange)} lines with unknown tokens, {len(lost)} that do not come back" + (
+        f", e.g. {faults[0][:80]!r}" if faults else ""
+    )
+    return judge(not faults, got, f"0 of {len(prepared.texts)}", unknown=len(strange), lost=len(lost))
+
+
+@check()
+def tokenizer_sound(prepared: Prepared, place: Place) -> Finding:
+    """The audit of the tokenizer has no failure; warnings are told."""
+    found = prepared.audit
+    told = "; ".join(f"{f['severity']} {f['code']}: {f['message']}" for f in found["findings"])
+    return judge(
+        found["verdict"] != "fail",
+        told or f"{found['size']} tokens, nothing odd",
+        "no failure (`cktrack tokenizer audit` tells all)",
+        verdict=found["verdict"],
+        findings=found["findings"],
+    )
+
+
+@check()
+def budget_reaches(prepared: Prepared, place: Place) -> Finding:
+    """The rung's own budget trains rows of every prompt surface, family and form of each stage. Which rows, the order of the windows says."""
+    rung, ctx = prepared.selected.rung, prepared.selected.spec.model.ctx
+    facts: dict[str, Any] = {}
+    for stage, packed in prepared.packed.items():
+        rows = prepared.material.stages[stage]
+        windows = len(packed.windows.ids)
+        taken = steps_of(rung.budget[stage], rung, ctx, 1.0) * rung.rows * rung.accumulate
+        times = trained(packed, Stream(packed.windows, rung.seed, stage, *divmod(taken, windows))).tolist()
+        different = len({r.text for r in rows})
+        reached = len({r.text for r, n in zip(rows, times, strict=True) if n})
+        names = {"surface": list(rung.mixture[stage]), **frontiers(prepared)}
+        facts[stage] = {
+            "different": different,
+            "reached": reached,
+            "share": round(reached / different, 4),
+            "epochs": round(taken / windows, 3),
+            **{axis: taught(rows, axis, declared, times) for axis, declared in names.items()},
+        }
+    never = [
+        f"{stage}, {axis} {name}"
+        for stage, fact in facts.items()
+        for axis in ("surface", "family", "form")
+        for name, count in fact[axis].items()
+        if not count
+    ]
+    shares = ", ".join(
+        f"{stage} {fact['reached']} of {fact['different']} different rows ({fact['share']:.0%}, {fact['epochs']:.2g} epochs)"
+        for stage, fact in facts.items()
+    )
+    got = f"never: {', '.join(never[:5])}; {shares}" if never else shares
+    return judge(not never, got, "rows of every surface, family and form in the budget", **facts)

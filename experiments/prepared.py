@@ -1,0 +1,99 @@
+"""A rung made ready to be trained: its material, tokenizer and windows, each made once, when it is first asked for.
+
+Preflight looks at them and the run takes them, so that what was checked is what is trained. Nothing is written, and no weight exists yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+from cengine.model import Config
+from experiments import coders, material, surfaces, token_audit, tokenizer
+from experiments.corpus import Row
+from experiments.ladder import Selected
+from experiments.material import Material
+from experiments.pack import OUT, Packed, pack
+from experiments.tag import Vocabulary
+from experiments.tokenizer import Coder
+
+Made = TypeVar("Made")
+
+
+class Prepared:
+    """What a rung is before its first step. What cannot be made raises the same error whenever it is asked for."""
+
+    def __init__(self, selected: Selected) -> None:
+        self.selected = selected
+        self._made: dict[str, Any] = {}
+
+    def _once(self, name: str, make: Callable[[], Made]) -> Made:
+        if name not in self._made:
+            try:
+                self._made[name] = make()
+            except ValueError as error:
+                self._made[name] = error
+        if isinstance(self._made[name], ValueError):
+            raise self._made[name]
+        return self._made[name]
+
+    @property
+    def material(self) -> Material:
+        return self._once("material", lambda: material.draw(self.selected))
+
+    @property
+    def coder(self) -> Coder:
+        """The tokenizer, trained on the training rows alone."""
+        return self._once(
+            "coder",
+            lambda: coders.train(self.selected.tokenizer.kind, self.material.training, policy_of(self.selected)),
+        )
+
+    @property
+    def packed(self) -> dict[str, Packed]:
+        """Stage -> its windows."""
+        return self._once("packed", lambda: {s: self._pack(rows) for s, rows in self.material.stages.items()})
+
+    @property
+    def packed_dev(self) -> Packed:
+        return self._once("packed_dev", lambda: self._pack(self.material.dev))
+
+    def _pack(self, rows: Sequence[Row]) -> Packed:
+        rung = self.selected.rung
+        ctx = self.selected.spec.model.ctx
+        return pack([r.text for r in rows], self.coder, ctx, rung.seed, rung.loss_on_prompt)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Every different line that the run will see: training rows, held-out rows, probes with their expected outputs."""
+        drawn = self.material
+        probes = [f"{c['prompt']} {c['expected']}" for c in drawn.contract["cases"]]
+        return list(dict.fromkeys([*drawn.training, *(r.text for r in drawn.dev), *probes]))
+
+    @cached_property
+    def ids(self) -> list[list[int]]:
+        """The tokens of these lines, without an end token."""
+        return self.coder.encode_many(self.texts)
+
+    @cached_property
+    def audit(self) -> dict[str, Any]:
+        """What is wrong or odd about the tokenizer on these lines."""
+        spec = self.selected.spec
+        tags = surfaces.load(spec.surface).vocabulary(spec.families).tags
+        return token_audit.audit(self.coder, self.texts, tags, spec.model.ctx)
+
+    @property
+    def config(self) -> Config:
+        """The model's shape with the tokenizer's real size."""
+        return self.selected.spec.model.config(self.coder.size)
+
+
+def policy_of(selected: Selected) -> tokenizer.Policy:
+    """What a rung's tokenizer reserves: the structural tags of its surface, unless they are to be spelled."""
+    made, spec = selected.tokenizer, selected.spec
+    vocabulary = surfaces.load(spec.surface).vocabulary(spec.families)
+    if made.reserved == "none":
+        vocabulary = Vocabulary.of([OUT.strip()])
+    tags = (*vocabulary.tags, *vocabulary.phrases)
+    return tokenizer.Policy(tags, vocabulary.prefixes, vocab=made.vocab, min_frequency=made.min_frequency)
