@@ -26,9 +26,9 @@ import numpy as np
 from cengine import checkpoint, random
 from cengine.model import Config, initial
 from cengine.train import Batch, Optimizer, Trainer
-from experiments import coders, ladder, material
-from experiments.pack import Packed, pack
-from experiments.run import policy_of
+from experiments import ladder
+from experiments.pack import Packed
+from experiments.prepared import Prepared
 from experiments.training import Unfinished, train_stages
 
 WINDOW = 8  # rows of an optimizer step: it can be cut into 1, 2, 4 or 8 batches
@@ -94,17 +94,11 @@ class Task:
 
 def task_of(label: str, steps: int) -> Task:
     """About `steps` optimizer steps of a rung, with its own rows and tokenizer."""
-    selected = ladder.select(label)
-    spec, drawn = selected.spec, material.draw(selected)
-    coder = coders.train(selected.tokenizer.kind, drawn.training, policy_of(selected))
-
-    def packed(rows: Any) -> Packed:
-        return pack([r.text for r in rows], coder, spec.model.ctx, selected.rung.seed, selected.rung.loss_on_prompt)
-
-    tokens = sum(selected.rung.budget[stage].tokens for stage in selected.rung.stages())
-    scale = steps * WINDOW * spec.model.ctx * 1.001 / tokens
-    stages = {stage: packed(rows) for stage, rows in drawn.stages.items()}
-    return Task(label, scale, spec.model.config(coder.size), stages, packed(drawn.dev[:WINDOW]))
+    prepared = Prepared(ladder.select(label))
+    rung, dev = prepared.selected.rung, prepared.material.dev[:WINDOW]
+    tokens = sum(rung.budget[stage].tokens for stage in rung.stages())
+    scale = steps * WINDOW * prepared.config.ctx * 1.001 / tokens
+    return Task(label, scale, prepared.config, prepared.packed, prepared.pack(dev))
 
 
 @dataclass

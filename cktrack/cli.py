@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +17,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cktrack import bench, corpus, preflight, tokenizer
+from cktrack import bench, climb, corpus, preflight, tokenizer
 from cktrack.ending import Terminated, terminable
-from cktrack.option import Json, Threads
+from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, within
 
 app = typer.Typer(
     help="Train small transformers to speak a formal language on a CPU; prove every rung; promote through MLflow.",
@@ -34,17 +33,7 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.command("preflight")(preflight.command)
-
-
-def _within(low: int, high: int, words: str) -> Callable[[typer.CallbackParam, int], int]:
-    """A check for an option that takes whole numbers from `low` to `high`, which `words` describes."""
-
-    def check(option: typer.CallbackParam, value: int) -> int:
-        if not low <= value <= high:
-            raise ValueError(f"--{str(option.name).replace('_', '-')}: got {value}; expected {words}")
-        return value
-
-    return check
+app.command("ladder")(climb.command)
 
 
 Name = Annotated[str, typer.Argument(help="registered model, named after its contract")]
@@ -77,21 +66,10 @@ def rung_list() -> None:
 @rung_app.command("run")
 def rung_run(
     rung: Rung,
-    seed: Annotated[
-        int,
-        typer.Option(
-            help="seed of weights and order; -1 takes the rung's",
-            callback=_within(-1, 2**64 - 1, "-1 for the rung's own, or 0 to 2^64 - 1"),
-        ),
-    ] = -1,
-    budget_scale: Annotated[float, typer.Option(help="multiplies every token budget")] = 1.0,
+    seed: Seed = -1,
+    budget_scale: Scale = 1.0,
     threads: Threads = 0,
-    precision: Annotated[
-        str,
-        typer.Option(
-            help="operands of matrix products in training: fp32, bf16 (needs AMX), or rung for the rung's own"
-        ),
-    ] = "rung",
+    precision: Precision = "rung",
     guard: Annotated[
         bool,
         typer.Option("--guard", help="check every kernel call for writes outside its tensors: slower, the same bits"),
@@ -103,9 +81,7 @@ def rung_run(
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="train even if an equal run is there")] = False,
-    torch: Annotated[
-        bool, typer.Option("--torch/--no-torch", help="torch as second parity oracle, where installed")
-    ] = True,
+    torch: Torch = True,
     promote: Annotated[
         bool, typer.Option("--promote", help="ask for promotion, once for equal runs (exit 3 if refused)")
     ] = False,
@@ -172,7 +148,7 @@ def parity(
         int,
         typer.Option(
             help="vocabulary size; 0 takes the tokenizer budget of the spec",
-            callback=_within(0, 2**24, "0 for the spec's own, or at most 2^24 tokens"),
+            callback=within(0, 2**24, "0 for the spec's own, or at most 2^24 tokens"),
         ),
     ] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="measure again even if a report is cached")] = False,
@@ -209,13 +185,13 @@ def parity(
 def bits(
     rung: Annotated[str, typer.Argument(help="SPEC/RUNG whose model and rows are trained")] = "spec12/r17",
     steps: Annotated[
-        int, typer.Option(help="optimizer steps of a training", callback=_within(2, 10**6, "2 or more"))
+        int, typer.Option(help="optimizer steps of a training", callback=within(2, 10**6, "2 or more"))
     ] = 24,
     kills: Annotated[
-        int, typer.Option(help="how often a training is killed in all", callback=_within(0, 10**6, "0 or more"))
+        int, typer.Option(help="how often a training is killed in all", callback=within(0, 10**6, "0 or more"))
     ] = 8,
     seed: Annotated[
-        int, typer.Option(help="seed of the moments of killing", callback=_within(0, 2**64 - 1, "0 to 2^64 - 1"))
+        int, typer.Option(help="seed of the moments of killing", callback=within(0, 2**64 - 1, "0 to 2^64 - 1"))
     ] = 1,
     precision: Annotated[str, typer.Option(help="operands of matrix products: fp32, or bf16 (needs AMX)")] = "fp32",
     json_: Json = False,
@@ -344,7 +320,7 @@ def plan(
         int,
         typer.Option(
             help="windows of one batch; 0 takes the rung's",
-            callback=_within(0, 2**16, "0 for the rung's own, or 1 to 65536 windows"),
+            callback=within(0, 2**16, "0 for the rung's own, or 1 to 65536 windows"),
         ),
     ] = 0,
     precision: Annotated[str, typer.Option(help="operands of matrix products: fp32 or bf16")] = "fp32",
@@ -441,7 +417,7 @@ def deliver() -> None:
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="port on this machine", callback=_within(1, 65535, "1 to 65535"))] = 5000,
+    port: Annotated[int, typer.Option(help="port on this machine", callback=within(1, 65535, "1 to 65535"))] = 5000,
 ) -> None:
     """Open MLflow's UI on the store (Ctrl-C ends it)."""
     import os

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
+
+
+def within(low: int, high: int, words: str) -> Callable[[typer.CallbackParam, int], int]:
+    """A check for an option that takes whole numbers from `low` to `high`, which `words` describes."""
+
+    def check(option: typer.CallbackParam, value: int) -> int:
+        if not low <= value <= high:
+            raise ValueError(f"--{str(option.name).replace('_', '-')}: got {value}; expected {words}")
+        return value
+
+    return check
 
 
 def _threads(value: int) -> int:
@@ -19,3 +31,16 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON document on s
 Threads = Annotated[
     int, typer.Option(help="threads; 0 takes every CPU. Results do not depend on it", callback=_threads)
 ]
+Seed = Annotated[
+    int,
+    typer.Option(
+        help="seed of weights and order; -1 takes the rung's",
+        callback=within(-1, 2**64 - 1, "-1 for the rung's own, or 0 to 2^64 - 1"),
+    ),
+]
+Scale = Annotated[float, typer.Option(help="multiplies every token budget")]
+Precision = Annotated[
+    str,
+    typer.Option(help="operands of matrix products in training: fp32, bf16 (needs AMX), or rung for the rung's own"),
+]
+Torch = Annotated[bool, typer.Option("--torch/--no-torch", help="torch as second parity oracle, where installed")]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cktrack.option import Json, Threads
+from cktrack.option import Json, Threads, Torch
 
 if TYPE_CHECKING:
     from experiments.preflight import Place
@@ -24,9 +24,7 @@ COLOURS = {"PASS": "green", "FAIL": "red", "NOT_RUN": "yellow"}
 def command(
     rung: Annotated[str, typer.Argument(help="SPEC/RUNG, for example spec12/r17")],
     threads: Threads = 0,
-    torch: Annotated[
-        bool, typer.Option("--torch/--no-torch", help="torch as second parity oracle, where installed")
-    ] = True,
+    torch: Torch = True,
     json_: Json = False,
 ) -> None:
     """Check all that can be known of a rung before it is trained. Exits 1 unless every check passes; logs nothing."""

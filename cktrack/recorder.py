@@ -114,18 +114,35 @@ def deliver(target: Store) -> dict[str, int]:
     return left
 
 
+def display(console: Console) -> Progress:
+    """Bars on a terminal, one for each task with a field `text`; they are gone when it stops."""
+    columns = (
+        TextColumn("{task.description:>9}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[text]}"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, transient=True)
+
+
 class MlflowRecorder:
     """The Recorder of one run (see experiments/run.py)."""
 
     def __init__(
-        self, target: Store, run_id: str, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        target: Store,
+        run_id: str,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        shared: Progress | None = None,
     ) -> None:
         self.store, self.run_id, self.clock = target, run_id, clock
         self.console = console or Console(stderr=True)
         self.points: list[tuple[str, float, int, int]] = []
         self.sent_points, self.flushed_at, self.silent_until = 0, clock(), -math.inf
         self.skipped: dict[str, int] = {}
-        self.bar: Progress | None = None
+        self.shared, self.bar = shared, shared  # a display of several runs is begun and ended by whoever shares it
         self.tasks: dict[str, Any] = {}
         self.told_at = -math.inf
 
@@ -177,14 +194,7 @@ class MlflowRecorder:
 
     def _bar(self, stage: str, done: int, total: int, text: str) -> None:
         if self.bar is None:
-            columns = (
-                TextColumn("{task.description:>9}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[text]}"),
-                TimeRemainingColumn(),
-            )
-            self.bar = Progress(*columns, console=self.console, transient=True)
+            self.bar = display(self.console)
             self.bar.start()
         if stage not in self.tasks:
             self.tasks[stage] = self.bar.add_task(stage, total=total, text="")
@@ -223,7 +233,11 @@ class MlflowRecorder:
 
     def close(self) -> bool:
         """Flush and deliver what is kept; whether nothing is left."""
-        if self.bar is not None:
+        if self.shared is not None:
+            for task in self.tasks.values():
+                self.shared.remove_task(task)
+            self.tasks = {}
+        elif self.bar is not None:
             self.bar.stop()
             self.bar = None
         if self.skipped:

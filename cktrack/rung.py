@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import Progress
 
 from cengine import loader
 from cktrack import home, ladder, machine, preflight
@@ -61,8 +62,18 @@ def find_equal(store: Store, selected: Selected, name: str) -> Result | None:
     return None
 
 
-def run_rung(store: Store, label: str, options: Options, console: Console, force: bool = False) -> Result:
+def run_rung(
+    store: Store,
+    label: str,
+    options: Options,
+    console: Console,
+    force: bool = False,
+    parent: str = "",
+    shared: Progress | None = None,
+) -> Result:
     """Train, probe, log and register a rung. An equal finished run is returned instead, unless forced or begun by `mlflow run`.
+
+    `parent` is the id of the run that this one belongs to, `shared` a display that it shows its progress in.
 
     Raises PreflightError, before any run is opened, for a rung that does not pass its preflight.
     """
@@ -83,9 +94,10 @@ def run_rung(store: Store, label: str, options: Options, console: Console, force
         "cktrack.rung": label,
         "machine.cpu": machine.cpu(),
         "engine.instruction_sets": ",".join(loader.available()),
+        **({"mlflow.parentRunId": parent} if parent else {}),
     }
     with run(store, selected.spec.name, label, tags) as run_id:
-        recorder, folder = MlflowRecorder(store, run_id, console), home.runs() / run_id
+        recorder, folder = MlflowRecorder(store, run_id, console, shared=shared), home.runs() / run_id
         recorder.say(f"run {run_id} in experiment {selected.spec.name}")
         try:
             recorder.params({"git.commit": git_commit()})

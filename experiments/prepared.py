@@ -53,13 +53,14 @@ class Prepared:
     @property
     def packed(self) -> dict[str, Packed]:
         """Stage -> its windows."""
-        return self._once("packed", lambda: {s: self._pack(rows) for s, rows in self.material.stages.items()})
+        return self._once("packed", lambda: {s: self.pack(rows) for s, rows in self.material.stages.items()})
 
     @property
     def packed_dev(self) -> Packed:
-        return self._once("packed_dev", lambda: self._pack(self.material.dev))
+        return self._once("packed_dev", lambda: self.pack(self.material.dev))
 
-    def _pack(self, rows: Sequence[Row]) -> Packed:
+    def pack(self, rows: Sequence[Row]) -> Packed:
+        """Windows of rows, as the rung packs them."""
         rung = self.selected.rung
         ctx = self.selected.spec.model.ctx
         return pack([r.text for r in rows], self.coder, ctx, rung.seed, rung.loss_on_prompt)

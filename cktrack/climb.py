@@ -1,0 +1,283 @@
+"""`cktrack ladder`: several rungs in one go, each as its own MLflow run below one that groups them.
+
+What was done before is found by the hash of all that decides it and not done again; what was interrupted goes on. A rung that fails
+leaves the others alone. What one rung is and does, `cktrack/rung.py` knows; how the results are told, `cktrack/standing.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from cktrack.rung import Result
+    from cktrack.store import Store
+    from experiments.ladder import Selected
+    from experiments.run import Options
+
+EXPERIMENT, SELECTION = "ladder", "cktrack.ladder"
+ALL = "all"
+
+
+class RungsFailed(RuntimeError):
+    """Some rungs of a selection failed; the records say which."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rung of the selection and where it stands: new, changed, interrupted, done (with the run that did it), or broken."""
+
+    selected: Selected
+    state: str
+    why: str
+    done: Result | None = None
+
+
+def command(
+    patterns: Annotated[
+        list[str] | None, typer.Argument(help="SPEC/RUNG with wildcards ('spec1*/r*'), SPEC for all its rungs, or all")
+    ] = None,
+    headline: Annotated[bool, typer.Option("--headline", help="only the best rung of each spec")] = False,
+    dry: Annotated[bool, typer.Option("--dry", help="show what would run and why, and run nothing")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="end at the first rung that fails")] = False,
+    seed: Seed = -1,
+    budget_scale: Scale = 1.0,
+    threads: Threads = 0,
+    precision: Precision = "rung",
+    torch: Torch = True,
+    json_: Json = False,
+) -> None:
+    """Run rungs in the order of the ladder, skip what is done, and print what was published beside ours. Exits 1 if a rung fails."""
+    from cktrack import home, standing
+    from experiments.run import Options
+
+    chosen, errors = choose(patterns or [], headline)
+    options = Options(
+        seed if seed >= 0 else None,
+        budget_scale,
+        threads or None,
+        home.cache() / "parity",
+        home.cache() / "unfinished",
+        torch,
+        None if precision == "rung" else precision,
+    )
+    console = Console(stderr=True)
+    store = _store(dry)
+    steps = list(look(store, chosen, options))
+    if dry or store is None:
+        report = {"rungs": [{"rung": s.selected.label, "state": s.state, "why": s.why} for s in steps]}
+        failed = any(s.state == "broken" for s in steps)
+    else:
+        title = " ".join([*(["--headline"] if headline else []), *(patterns or [])])
+        report = climb(store, steps, options, console, title, stop)
+        failed = any(r["status"] == "failed" for r in report["rungs"])
+    if json_:
+        print(json.dumps({**report, "unreadable": list(map(str, errors))}, indent=1, allow_nan=False))
+    else:
+        standing.show(report)
+    for error in errors:
+        console.print(f"[red]cktrack:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+    if failed or errors:
+        raise typer.Exit(1 if failed else 2)
+
+
+def choose(patterns: Sequence[str], headline: bool) -> tuple[list[Selected], list[Any]]:
+    """The rungs of a selection in the ladder's order, and an error for each spec that cannot be read. Raises LadderError for a pattern that
+    nothing matches."""
+    from cktrack import ladder
+    from experiments.ladder import LadderError
+    from experiments.violation import nearest
+
+    found, errors = ladder.every()
+    if not patterns and not headline:
+        raise LadderError("ladder: got no rung; expected --headline, all, or names such as spec12/r17 or 'spec1*/r*'")
+    if headline:
+        found = [s for s in found if s.rung.headline]
+    labels = [s.label for s in found]
+    matched: set[str] = set()
+    for pattern in patterns:
+        whole = "*" if pattern == ALL else pattern if "/" in pattern else f"{pattern}/*"
+        fitting = {label for label in labels if fnmatchcase(label, whole)}
+        if not fitting:
+            raise LadderError(
+                f"ladder: got {pattern!r}, which no rung of {', '.join(labels)} matches{nearest(pattern, labels)}"
+            )
+        matched |= fitting
+    return [s for s in found if s.label in matched or not patterns], errors
+
+
+def _store(dry: bool) -> Store | None:
+    """The open store; None if nothing shall be made and there is none."""
+    from cktrack import home
+    from cktrack.store import open_store, uri
+
+    return None if dry and uri().startswith("sqlite:") and not home.database().is_file() else open_store()
+
+
+# ------------------------------------------------------------------------------------------------- what is to be done
+
+
+def look(store: Store | None, chosen: Sequence[Selected], options: Options) -> Iterator[Step]:
+    """Where each rung stands, judged by the hash of all that decides its result."""
+    for selected in chosen:
+        try:
+            yield _standing(store, selected, options)
+        except ValueError as error:
+            yield Step(selected, "broken", str(error))
+
+
+def _standing(store: Store | None, selected: Selected, options: Options) -> Step:
+    from cktrack.rung import find_equal
+    from experiments import material
+    from experiments.run import identity
+
+    rows = material.corpus_sha256(*material.rows(selected)[1:])
+    name = identity(selected, options, rows)
+    if store is not None and (done := find_equal(store, selected, name)):
+        return Step(selected, "done", f"run {done.run_id} has the same rows, settings, seed and engine", done)
+    if options.unfinished and any((options.unfinished / name).glob("step-*")):
+        return Step(selected, "interrupted", "training goes on where it was interrupted")
+    earlier = _earlier(store, selected) if store is not None else None
+    if earlier is None:
+        return Step(selected, "new", "no finished run of it")
+    changed = [what for what, now in _facts(selected, options, rows).items() if earlier.get(what) != now]
+    told = ", ".join(changed) or "settings, sources or libraries"
+    return Step(selected, "changed", f"differs from the last finished run in {told}")
+
+
+def _facts(selected: Selected, options: Options, rows: str) -> dict[str, str]:
+    """Parameters of a run that its identity covers, as it would log them now."""
+    from cengine import loader
+    from experiments.run import in_force
+
+    rung = in_force(selected, options).rung
+    return {
+        "sha256.corpus": rows,
+        "sha256.engine": loader.fingerprint(),
+        "engine.instruction_set": loader.current(),
+        "engine.precision": rung.precision,
+        "seed.init_and_order": str(rung.seed),
+        "budget.scale": str(options.scale),
+    }
+
+
+def _earlier(store: Store, selected: Selected) -> dict[str, str] | None:
+    """The parameters of the last finished run of a rung."""
+    experiment = store.client.get_experiment_by_name(selected.spec.name)
+    if experiment is None:
+        return None
+    query = f"attributes.status = 'FINISHED' AND tags.`cktrack.rung` = '{selected.label}'"
+    found = store.client.search_runs(
+        [experiment.experiment_id], query, max_results=1, order_by=["attributes.start_time DESC"]
+    )
+    return dict(found[0].data.params) if found else None
+
+
+# ------------------------------------------------------------------------------------------------- doing it
+
+
+def climb(
+    store: Store, steps: Sequence[Step], options: Options, console: Console, title: str, stop: bool
+) -> dict[str, Any]:
+    """Run what is not done, in order, below one run that tells how it stands after each. Returns the report.
+
+    Where all is done already no run is opened. With `stop`, rungs behind one that failed are recorded as skipped.
+    """
+    from cktrack import standing
+    from cktrack.recorder import MlflowRecorder
+    from cktrack.store import run
+
+    started = time.monotonic()
+    records: list[dict[str, Any]] = []
+    if all(step.state == "done" for step in steps):
+        records += [standing.record(store, s.selected, "reused", s.why, s.done) for s in steps]
+        return standing.report(records, "", time.monotonic() - started)
+    parent = ""
+    try:
+        with run(store, EXPERIMENT, title, {SELECTION: title}) as parent, _display(console, len(steps)) as shared:
+            recorder = MlflowRecorder(store, parent, console)
+            try:
+                for number, step in enumerate(steps, 1):
+                    told = f"rung {number} of {len(steps)}: {step.selected.label}, {step.state}: {step.why}"
+                    console.print(told, highlight=False, soft_wrap=True)
+                    halted = stop and any(r["status"] == "failed" for r in records)
+                    records.append(_take(store, step, options, console, parent, shared, halted))
+                    _tell(recorder, standing.report(records, parent, time.monotonic() - started), number)
+                    _advance(shared)
+            finally:
+                recorder.close()
+            if any(r["status"] == "failed" for r in records):
+                raise RungsFailed  # the run that groups them says FAILED
+    except RungsFailed:
+        pass
+    return standing.report(records, parent, time.monotonic() - started)
+
+
+def _take(
+    store: Store, step: Step, options: Options, console: Console, parent: str, shared: Progress | None, halted: bool
+) -> dict[str, Any]:
+    """One rung: reused, run, failed or skipped, as a record."""
+    from cktrack import standing
+    from cktrack.rung import run_rung
+
+    selected = step.selected
+    if halted:
+        return standing.record(store, selected, "skipped", "a rung before it failed", None)
+    if step.state == "broken":
+        return standing.record(store, selected, "failed", step.why, None)
+    if step.done:
+        return standing.record(store, selected, "reused", step.why, step.done)
+    try:
+        result = run_rung(store, selected.label, options, console, parent=parent, shared=shared)
+    except Exception as error:  # noqa: BLE001  whatever it is, it leaves the others alone, is told, and decides the exit code
+        console.print(f"[red]{selected.label}:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        if not isinstance(error, ValueError | RuntimeError | ArithmeticError | MemoryError | OSError):
+            console.print_exception()
+        return standing.record(store, selected, "failed", f"{type(error).__name__}: {error}", None)
+    return standing.record(store, selected, "reused" if result.reused else "run", step.why, result)
+
+
+def _tell(recorder: Any, report: dict[str, Any], number: int) -> None:
+    """The group's run as it stands: note, report, and a metric for each rung."""
+    from cktrack import home, standing
+
+    recorder.tags({"mlflow.note.content": standing.note(report)})
+    exact = {f"exact/{r['rung']}": r["unseen"]["value"] for r in report["rungs"][-1:] if r["unseen"]}
+    counts = {status: float(n) for status, n in report["counts"].items()}
+    recorder.metrics({**exact, **counts, "seconds": report["seconds"]}, number)
+    recorder.flush()
+    path: Path = home.runs() / report["run_id"] / "ladder.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+    recorder.artifact(path, "")
+
+
+@contextmanager
+def _display(console: Console, total: int) -> Iterator[Progress | None]:
+    """One display of all rungs, on a terminal."""
+    from cktrack.recorder import display
+
+    shared = display(console) if console.is_terminal else None
+    with shared or nullcontext():
+        if shared:
+            shared.add_task("ladder", total=total, text="rungs")
+        yield shared
+
+
+def _advance(shared: Progress | None) -> None:
+    if shared:
+        shared.advance(shared.task_ids[0])
