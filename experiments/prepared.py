@@ -81,8 +81,8 @@ class Prepared:
     def audit(self) -> dict[str, Any]:
         """What is wrong or odd about the tokenizer on these lines."""
         spec = self.selected.spec
-        tags = surfaces.load(spec.surface).vocabulary(spec.families).tags
-        return token_audit.audit(self.coder, self.texts, tags, spec.model.ctx)
+        known = surfaces.load(spec.surface).vocabulary(spec.families)
+        return token_audit.audit(self.coder, self.texts, (*known.tags, *known.phrases), spec.model.ctx)
 
     @property
     def config(self) -> Config:

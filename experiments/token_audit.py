@@ -41,7 +41,7 @@ def audit(coder: Coder, rows: Sequence[str], tags: Collection[str], ctx: int) ->
     looks: dict[str, Any] = {
         "roundtrip": roundtrip(coder, rows, encoded),
         "tags": tag_seed(coder, tags),
-        "reserved": reserved(coder, encoded),
+        "reserved": reserved(coder, encoded, tags),
         "fit": fit(encoded, ctx),
         "ascii": ascii_map(rows),
         "vocabulary": vocabulary(coder, encoded),
@@ -86,14 +86,15 @@ def tag_seed(coder: Coder, tags: Collection[str]) -> dict[str, Any]:
     return {"expected": expected, "covered": expected - len(missing), "missing": missing}
 
 
-def reserved(coder: Coder, encoded: Encoded) -> dict[str, Any]:
-    """The reserved tokens: how many the rows use, which they never do, and which hold the white space of content: structure has none inside."""
+def reserved(coder: Coder, encoded: Encoded, tags: Collection[str] = ()) -> dict[str, Any]:
+    """The reserved tokens: how many the rows use, which they never do, and which hold the white space of content: structure has none inside,
+    unless it is among the `tags`."""
     added = {t: i for t, i in _added(coder).items() if t not in (*SPECIAL, UNKNOWN)}
     used = {i for ids in encoded for i in ids}
     return {
         "reserved": len(added),
         "unused": sorted(t for t, i in added.items() if i not in used),
-        "payload": sorted(t for t in added if len(t.split()) > 1),
+        "payload": sorted(t for t in added if len(t.split()) > 1 and t.strip() not in tags),
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 from cengine import loader, parity
 from cktrack import cli
 from experiments import ladder, run
+from experiments.prepared import Prepared
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_a_guarded_run_is_one_that_asks_for_it(call, home, monkeypatch, words, e
     monkeypatch.setattr(parity, "cached", lambda *a, **k: {"cached": True})
     monkeypatch.setattr(parity, "require", lambda report: None)
     with pytest.raises(ValueError, match=f"was told {asked}, which means {bool(asked) or env == '1'}"):
-        run.execute(ladder.select("spec12/r17"), home / "run", Mute(), options_of(call, monkeypatch, words))
+        run.execute(Prepared(ladder.select("spec12/r17")), home / "run", Mute(), options_of(call, monkeypatch, words))
 
 
 def options_of(call, monkeypatch, words) -> run.Options:

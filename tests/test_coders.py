@@ -172,3 +172,8 @@ def test_the_command_tells_findings_and_fails_for_failures(tmp_path):
         file.write("reserved: keep.txt\n")
     done = CliRunner().invoke(cli.app, ["tokenizer", "audit", str(tmp_path / "mine.yaml")])
     assert done.exit_code == 0 and "long_reserved" in done.stdout and "verdict: warn" in done.stdout
+
+
+def test_words_that_a_surface_declares_are_structure():
+    coder = train(ROWS, Policy((*TAGS, "note tea")), coders.load("ascii_bpe").ALPHABET)
+    assert token_audit.audit(coder, ROWS, [*TAGS, "note tea"], 128)["reserved"]["payload"] == []
