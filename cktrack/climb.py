@@ -82,7 +82,7 @@ def command(
         report = {"rungs": [{"rung": s.selected.label, "state": s.state, "why": s.why} for s in steps]}
         failed = any(s.state == "broken" for s in steps)
     else:
-        title = " ".join([*(["--headline"] if headline else []), *(patterns or [])])
+        title = " ".join(["ladder", *(["--headline"] if headline else []), *(patterns or [])])
         report = climb(store, steps, options, console, title, stop)
         failed = any(r["status"] == "failed" for r in report["rungs"])
     if json_:

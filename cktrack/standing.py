@@ -158,13 +158,21 @@ def show(found: Mapping[str, Any]) -> None:
 
 
 def note(found: Mapping[str, Any]) -> str:
-    """The text of the run page that groups the rungs, with a link to each."""
-    table = ["| " + " | ".join(HEADINGS) + " |", "|---" * len(HEADINGS) + "|"]
-    failed = []
+    """The text of the run page that groups the rungs: a line and a link for each, what was missed or failed and why, then every split."""
+    summary, splits, reasons = [], [], []
     for r in found["rungs"]:
         link = f"[{r['rung']}](#/experiments/{r['experiment_id']}/runs/{r['run_id']})" if r["run_id"] else r["rung"]
-        table += ["| " + " | ".join(line) + " |" for line in lines(r, link)]
-        if r["status"] == "failed":
-            failed.append(f"- {r['rung']}: {r['why'][:300]}")
-    told = [*table, "", *(["## Failed", "", *failed] if failed else [])]
+        first, *rest = lines(r, link)
+        reached = {True: "yes", False: "no", None: "-"}[r["reached"]]
+        summary.append([link, r["status"], first[3], first[5], first[6], first[7], first[8], reached])
+        splits += [[r["rung"], *line[2:6]] for line in rest]
+        why = r["why"] if r["status"] in ("failed", "skipped") else r["reached_why"] if r["reached"] is False else ""
+        reasons += [f"- {r['rung']}: {why[:300]}"] if why else []
+    told = _markdown(("rung", "", "exact, unseen", "n", "tokens", "published", "tokens", "reached"), summary)
+    told += ["", *reasons, "", "## Splits", "", *_markdown(("rung", "split", "exact", "95 %", "n"), splits)]
     return "\n".join(told)[:NOTE_LIMIT] + "\n"
+
+
+def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rule = "|---" * len(headings) + "|"
+    return ["| " + " | ".join(headings) + " |", rule, *("| " + " | ".join(row) + " |" for row in rows)]
