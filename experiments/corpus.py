@@ -7,28 +7,35 @@ targets, before any prompt is written; the proof that it stayed out is `split.py
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice, product
+from typing import TypeVar
 
 from cengine import random
+from experiments import brief, families, prompt, surfaces
 from experiments import case as library
-from experiments import families, prompt, surfaces
+from experiments.brief import STYLE, Drawn, Facts
 from experiments.ladder import Selected, Spec
 from experiments.scene import Scene
+from experiments.split import structure
 from experiments.style import BUNDLE_PAIRS, DENSITIES, PAIRS, THEMES, Style, grid
 
+Thing = TypeVar("Thing", bound=Hashable)  # what is held out: a style, or a structure
 AXES = ("theme", "density", "background")  # of a form's style combination; the tone varies inside it
 
 
 @dataclass(frozen=True)
 class Target:
-    """One scene to be said: its output text, and the case whose content it is drawn with. `item` is what styles are held out from."""
+    """One scene to be said: its output text, and the case whose content it is drawn with. `item` is what styles are held out from.
+    `briefs` are the drawn ones that it answers to, where a spec asks by briefs.
+    """
 
     item: str
     case: str
     scene: Scene
     text: str
+    briefs: tuple[Facts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Pools:
 
 @dataclass(frozen=True)
 class Row:
-    """One training or probing example as it lies on disk, with its labels."""
+    """One training or probing example as it lies on disk, with its labels. `brief` are the facts that the prompt states, as tags."""
 
     prompt: str
     output: str
@@ -58,6 +65,7 @@ class Row:
     family: str
     form: str
     case: str
+    brief: str = ""
 
     @property
     def text(self) -> str:
@@ -70,7 +78,7 @@ def shuffled(seed: int, name: str, items: Sequence) -> list:
 
 def pools(spec: Spec, seed: int = 42) -> Pools:
     """Every target of a spec, sorted into pools."""
-    return {"cases": _case_pools, "forms": _form_pools}[spec.targets.kind](spec, seed)
+    return {"cases": _case_pools, "forms": _form_pools, "briefs": _brief_pools}[spec.targets.kind](spec, seed)
 
 
 def _target(spec: Spec, item: str, case: str, scene: Scene) -> Target:
@@ -91,7 +99,7 @@ def _case_pools(spec: Spec, seed: int) -> Pools:
     trained, unseen, recombined, dev = [], [], [], []
     for family in spec.families:
         for case in library.every(family, spec.surface):
-            held = _hold_out(seed, case.id, [s for s in styles if s not in never], rule.per_item + rule.dev)
+            held = _hold_out(seed, case.id, {s: looks(s) for s in styles if s not in never}, rule.per_item + rule.dev)
             for style in styles:
                 target = _target(spec, case.id, case.id, case.scene(style))
                 if style in never:
@@ -123,15 +131,19 @@ def _spread(styles: Sequence[Style], count: int) -> list[Style]:
     return taken
 
 
-def _hold_out(seed: int, name: str, styles: Sequence[Style], count: int) -> list[Style]:
-    """`count` styles whose removal leaves every theme, tone, density and background seen with this item."""
+def looks(style: Style) -> tuple[str, ...]:
+    return (*combination_of(style), style.tone)
+
+
+def _hold_out(seed: int, name: str, made: Mapping[Thing, tuple], count: int) -> list[Thing]:
+    """`count` things whose removal leaves every value that things are made of seen with this item."""
     for attempt in range(100):
-        order = shuffled(seed, f"hold/{name}/{attempt}", styles)
+        order = shuffled(seed, f"hold/{name}/{attempt}", list(made))
         held, kept = order[:count], order[count:]
-        if all({getattr(s, axis) for s in kept} == {getattr(s, axis) for s in styles} for axis in (*AXES, "tone")):
+        if {pair for k in kept for pair in enumerate(made[k])} == {pair for k in made for pair in enumerate(made[k])}:
             return held
     raise ValueError(
-        f"targets: holding out {count} of {len(styles)} styles of {name} leaves some value unseen; hold out fewer"
+        f"targets: holding out {count} of {len(made)} styles or structures of {name} leaves some value unseen; hold out fewer"
     )
 
 
@@ -205,12 +217,81 @@ def _case_for(seed: int, name: str, family: str, form: str) -> str:
     return shuffled(seed, f"case/{name}", able)[0]
 
 
+# ------------------------------------------------------------------------------------------------- every answer of drawn briefs
+
+
+def _brief_pools(spec: Spec, seed: int) -> Pools:
+    """Targets are the different answers of the drawn briefs. A style of `never` goes with no item; of each item, styles or structures
+    are held out (`hold`).
+    """
+    rule = spec.targets
+    targets = _answers(spec, seed)
+    styles = sorted({t.scene.style for t in targets}, key=looks)
+    never = set(_spread(shuffled(seed, "never", styles), rule.never))
+    unseen = [t for t in targets if t.scene.style in never]
+    recombined: list[Target] = []
+    dev: list[Target] = []
+    trained: list[Target] = []
+    for item in dict.fromkeys(t.item for t in targets):
+        rows = [t for t in targets if t.item == item and t.scene.style not in never]
+        made = {_held(rule.hold, t): _parts(rule.hold, t) for t in rows}
+        order = _hold_out(seed, item, made, rule.dev + (rule.per_item or round(rule.combinations * len(made))))
+        first, held = set(order[: rule.dev]), set(order)
+        for target in rows:
+            kept = _held(rule.hold, target)
+            (dev if kept in first else recombined if kept in held else trained).append(target)
+        if rule.hold == "structure":
+            unseen = [t for t in unseen if t.item != item or _held(rule.hold, t) not in held]
+    return Pools(tuple(trained), tuple(unseen), tuple(recombined), tuple(dev))
+
+
+def _held(hold: str, target: Target) -> Hashable:
+    return target.scene.style if hold == "style" else structure(target.text)
+
+
+def _parts(hold: str, target: Target) -> tuple:
+    """The values that a style or a structure is made of; each stays seen with the item."""
+    if hold == "style":
+        return looks(target.scene.style)
+    return tuple(fact for fact in target.briefs[0] if fact[0] not in ("topic", *STYLE))
+
+
+def _answers(spec: Spec, seed: int) -> list[Target]:
+    """The different answers in the order in which they were first drawn, with the briefs that lead to each."""
+    found: dict[str, Target] = {}
+    asked: dict[str, dict[Facts, None]] = {}
+    written: dict[tuple, str] = {}
+    for drawn in brief.draw(source_of(spec), seed, spec.targets.draws):
+        scene = drawn.scene
+        key = (scene.form, scene.counts, scene.style) if spec.surface == "bundle" else drawn.facts
+        if key not in written:
+            target = _target(spec, _item(drawn), drawn.case, scene)
+            written[key] = target.text
+            found.setdefault(target.text, target)
+        asked.setdefault(written[key], {})[drawn.facts] = None
+    return [replace(target, briefs=tuple(asked[text])) for text, target in found.items()]
+
+
+def _item(drawn: Drawn) -> str:
+    """What styles or structures are held out from: the form, the topic of a case that is said as it is, or the family."""
+    own = families.load(drawn.scene.family).forms
+    return drawn.scene.form or (drawn.scene.family if own and drawn.arranged else drawn.case)
+
+
+def source_of(spec: Spec) -> brief.Source:
+    return brief.Source(table=spec.targets.briefs, surface=spec.surface, families=spec.families)
+
+
 # ------------------------------------------------------------------------------------------------- rows
 
 
 def _row(spec: Spec, target: Target, split: str, surface: str, number: int) -> Row:
-    asked = prompt.write(surface, number, target.scene, spec.surface)
-    return Row(asked, target.text, split, surface, target.scene.family, target.scene.form, target.case)
+    asked = None
+    if target.briefs:
+        asked = prompt.Asked(brief.load(spec.targets.briefs), target.briefs[number % len(target.briefs)])
+    text = prompt.write(surface, number, target.scene, spec.surface, asked)
+    scene, told = target.scene, prompt.tagged(asked) if asked else ""
+    return Row(text, target.text, split, surface, scene.family, scene.form, target.case, told)
 
 
 def stage_rows(selected: Selected, stage: str, targets: Pools) -> list[Row]:

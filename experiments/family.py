@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -95,6 +95,10 @@ class Form:
 
     def legal(self) -> tuple[Counts, ...]:
         """Every count tuple that this form draws, in a fixed order."""
+        return self._legal
+
+    @cached_property
+    def _legal(self) -> tuple[Counts, ...]:
         axes = [range(low, high + 1) for low, high in self.ranges.values()]
         every = (tuple(zip(self.ranges, values, strict=True)) for values in product(*axes))
         return tuple(counts for counts in every if not any(self.faults(dict(counts))))

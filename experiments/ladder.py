@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cengine.model import Config
-from experiments import axis, case, coders, document, families, prompt, surfaces
+from experiments import axis, brief, case, coders, document, families, prompt, surfaces
 from experiments.style import AXES, BACKGROUNDS, Style
 from experiments.tag import SurfaceError
 from experiments.violation import Violation, nearest
@@ -90,16 +90,33 @@ class Targets(Record):
     (kind `cases`); `combinations` is the share of form x theme x density x background that is never trained together (kind `forms`),
     and `per_item` is the least number of targets of each form that are held out, in whole styles with all their counts. `dev` of each
     are kept for the held-out loss and never scored.
+
+    kind `briefs`: the different answers to `draws` briefs of a table of `briefs/`. `never` styles are trained with no item; of each item
+    (a form, or where the surface has none a case or a family), `per_item` or a share `combinations` of the styles or of the structures
+    is held out, as `hold` says.
     """
 
-    kind: Literal["cases", "forms"]
+    kind: Literal["cases", "forms", "briefs"]
+    briefs: str = ""
+    draws: int = Field(default=0, ge=0)
+    hold: Literal["style", "structure"] = "style"
     pairs: Literal["taught", "bundle"] = "taught"
     backgrounds: tuple[str, ...] = Field(default=("none",), min_length=1)
     counts: int = Field(default=1, ge=1)
     never: int = Field(default=0, ge=0)
-    per_item: int = Field(..., ge=1)
+    per_item: int = Field(default=0, ge=0)
     combinations: float = Field(default=0.0, ge=0.0, lt=1.0)
     dev: int = Field(..., ge=1)
+
+    @model_validator(mode="after")
+    def _something_is_held_out(self) -> Targets:
+        if not self.per_item and not (self.kind == "briefs" and self.combinations):
+            raise ValueError(
+                "per_item 0 holds out nothing; expected at least 1 (or, with briefs, a share `combinations`)"
+            )
+        if (self.kind == "briefs") != bool(self.briefs and self.draws):
+            raise ValueError("`briefs` and `draws` go with kind briefs, and with no other")
+        return self
 
 
 class Split(Record):
@@ -111,7 +128,7 @@ class Split(Record):
     targets: Literal["trained", "unseen", "recombined"]
     surfaces: tuple[str, ...] = Field(..., min_length=1)
     cases: int = Field(..., ge=1)
-    holds_out: tuple[Literal["prompt", "target", "recombination"], ...] = ()
+    holds_out: tuple[Literal["prompt", "target", "recombination", "structure"], ...] = ()
     combination: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -384,6 +401,7 @@ def _strangers(spec: Spec) -> Iterator[Violation]:
         if made and made.kind not in coders.names():
             yield Violation(f"{place}.kind", repr(made.kind), _one_of(made.kind, coders.names()))
     yield from unknown("targets.backgrounds", spec.targets.backgrounds, BACKGROUNDS)
+    yield from _briefs(spec)
     for name, split in spec.splits.items():
         yield from unknown(f"splits.{name}.surfaces", split.surfaces, ways)
         yield from unknown(f"splits.{name}.combination", split.combination, ("topic", "family", "form", *AXES))
@@ -391,6 +409,23 @@ def _strangers(spec: Spec) -> Iterator[Violation]:
         for stage, mixture in rung.mixture.items():
             for way in (w for w in mixture if w not in ways):
                 yield Violation(f"rungs.{name}.mixture.{stage}", repr(way), _one_of(way, ways))
+
+
+def _briefs(spec: Spec) -> Iterator[Violation]:
+    """A table that is not there or cannot be read, and prompt surfaces that cannot state what the spec asks by."""
+    table = None
+    if spec.targets.kind == "briefs":
+        try:
+            table = brief.load(spec.targets.briefs)
+        except brief.BriefError as error:
+            yield Violation("targets.briefs", repr(spec.targets.briefs), str(error))
+            return
+    asked = {f"splits.{n}.surfaces": s.surfaces for n, s in spec.splits.items()}
+    asked |= {f"rungs.{n}.mixture.{stage}": tuple(m) for n, r in spec.rungs.items() for stage, m in r.mixture.items()}
+    for place, ways in asked.items():
+        for way in (w for w in ways if w in prompt.templates()):
+            for reason in prompt.lacking(way, table):
+                yield Violation(place, f"{way!r}, which has {reason}", "a surface that can ask for this spec's scenes")
 
 
 def _pools(spec: Spec) -> Iterator[Violation]:

@@ -1,35 +1,73 @@
-"""Prompt surfaces: the ways of asking for a scene, as templates in `prompts.yaml`. A prompt always ends with the tags
-and [OUT].
+"""Prompt surfaces: the ways of asking for a scene, as templates in `prompts.yaml`. A prompt always ends with [OUT].
+
+A template closes with the tags that it asks by; clauses say each fact of a brief in a sentence of its own, in a drawn order. Which
+wording a row gets depends on its number and its brief alone. What a brief may state is `brief.py`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Formatter
 
+from cengine import random
 from experiments import document, surfaces
+from experiments.brief import NUMBERS, Facts, Table, Thing
 from experiments.scene import Scene
-from experiments.tag import OUT
+from experiments.tag import OUT, TASK
 from experiments.violation import Violation, nearest
 
 FILE = Path(__file__).parent / "prompts.yaml"
-FIELDS = ("tags", "family", "theme", "tone", "density")  # what a template may hold in braces
+ORDERS = (
+    "tags",
+    "permuted",
+    "words",
+    "words_permuted",
+    "listed",
+    "anchor",
+    "anchor_permuted",
+)  # of which a template ends with one
+FIELDS = (*ORDERS, "family", "form", "hint", "theme", "tone", "density")  # what a template may hold in braces
+NOT = "not_"  # {not_goal}: another goal, which would have led to another family or form
+LISTED = "parts"  # the fact whose parts may be named one by one instead of counted
+ANY = "any"  # clauses that any fact may be said in
+PLAIN = ("open", "aside", "close")  # sentences that say no fact
 
 
 class PromptError(ValueError):
     """A prompt surface that is not there, or templates that could not be written."""
 
 
+@dataclass(frozen=True)
+class Clauses:
+    """A surface in sentences: one to open with, one for each fact that the brief states, up to two asides that say nothing, one to
+    close with (opening and closing may be empty).
+    """
+
+    open: tuple[str, ...]
+    say: Mapping[str, tuple[str, ...]]
+    aside: tuple[str, ...]
+    close: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A brief as a prompt needs it."""
+
+    table: Table
+    facts: Facts
+
+
 @cache
-def templates() -> dict[str, tuple[str, ...]]:
-    """Surface name -> its templates, from `prompts.yaml`. Raises PromptError with every fault."""
+def templates() -> dict[str, tuple[str, ...] | Clauses]:
+    """Surface name -> its templates or clauses, from `prompts.yaml`. Raises PromptError with every fault."""
     return read(FILE.read_text(encoding="utf-8"))
 
 
-def read(text: str) -> dict[str, tuple[str, ...]]:
-    """Surface name -> its templates, from YAML text. Raises PromptError with every fault and its path."""
+def read(text: str) -> dict[str, tuple[str, ...] | Clauses]:
+    """Surface name -> its templates or clauses, from YAML text. Raises PromptError with every fault and its path."""
     try:
         data = document.read(text)
     except document.DocumentError as error:
@@ -37,41 +75,199 @@ def read(text: str) -> dict[str, tuple[str, ...]]:
     found = [fault for name, rows in data.items() for fault in _faults(str(name), rows)]
     if found:
         raise PromptError(f"{FILE.name}: " + "; ".join(map(str, found)))
-    return {name: tuple(rows) for name, rows in data.items()}
+    return {name: _clauses(rows) if isinstance(rows, dict) else tuple(rows) for name, rows in data.items()}
+
+
+def _clauses(rows: dict) -> Clauses:
+    said = {fact: tuple(texts) for fact, texts in rows["say"].items()}
+    return Clauses(tuple(rows["open"]), said, tuple(rows["aside"]), tuple(rows["close"]))
 
 
 def _faults(name: str, rows: object) -> Iterator[Violation]:
-    if not isinstance(rows, list) or not rows:
+    if isinstance(rows, dict):
+        yield from _clause_faults(name, rows)
+    elif not isinstance(rows, list) or not rows:
         yield Violation(name, repr(rows), "a list of templates, at least one")
+    else:
+        for number, row in enumerate(rows):
+            yield from _template_faults(f"{name}.{number}", row)
+
+
+def _template_faults(place: str, row: object) -> Iterator[Violation]:
+    fields = yield from _fields(place, row)
+    strange = [f for f in fields if f not in FIELDS and not f.startswith(NOT)]
+    for field in strange:
+        yield Violation(place, f"`{{{field}}}`", f"one of {', '.join(FIELDS)}{nearest(field, FIELDS)}")
+    if isinstance(row, str) and not strange and not row.endswith(tuple(f"{{{o}}}" for o in ORDERS)):
+        yield Violation(place, repr(row), f"a template that ends with {{tags}} (or another of {', '.join(ORDERS)})")
+
+
+def _fields(place: str, row: object) -> Generator[Violation, None, list[str]]:
+    """Yields what is wrong with a text as a template; returns its fields."""
+    if not isinstance(row, str):
+        yield Violation(place, repr(row), "a text in quotes")
+        return []
+    try:
+        return [field for _, field, _, _ in Formatter().parse(row) if field is not None]
+    except ValueError as error:
+        yield Violation(place, repr(row), f"braces in pairs around a name ({error})")
+        return []
+
+
+def _clause_faults(name: str, rows: dict) -> Iterator[Violation]:
+    if set(rows) != {"say", *PLAIN} or not isinstance(rows["say"], dict):
+        yield Violation(name, ", ".join(map(str, rows)), "open, say (clauses by fact), aside and close")
         return
-    for number, row in enumerate(rows):
-        place = f"{name}.{number}"
-        if not isinstance(row, str):
-            yield Violation(place, repr(row), "a text in quotes")
+    parts = {**rows["say"], **{part: rows[part] for part in PLAIN}}
+    for part, texts in parts.items():
+        place = f"{name}.{part}"
+        if not isinstance(texts, list) or not texts:
+            yield Violation(place, repr(texts), "a list of sentences, at least one")
             continue
-        try:
-            fields = [field for _, field, _, _ in Formatter().parse(row) if field is not None]
-        except ValueError as error:
-            yield Violation(place, repr(row), f"braces in pairs around a name ({error})")
-            continue
-        strange = [f for f in fields if f not in FIELDS]
-        for field in strange:
-            yield Violation(place, f"`{{{field}}}`", f"one of {', '.join(FIELDS)}{nearest(field, FIELDS)}")
-        if not strange and not row.endswith("{tags}"):
-            yield Violation(place, repr(row), "a template that ends with {tags}")
+        for number, text in enumerate(texts):
+            fields = yield from _fields(f"{place}.{number}", text)
+            wanted = [] if part in PLAIN else ["value"]
+            if isinstance(text, str) and fields != wanted:
+                yield Violation(
+                    f"{place}.{number}",
+                    repr(text),
+                    "a sentence with {value} once" if wanted else "a sentence without braces",
+                )
+
+
+def known(surface: str) -> tuple[str, ...] | Clauses:
+    """The templates or clauses of a prompt surface."""
+    if surface not in templates():
+        names = f"{', '.join(templates())}{nearest(surface, templates())}"
+        raise PromptError(f"prompt surface: got {surface!r}, expected one of {names}")
+    return templates()[surface]
 
 
 def template(surface: str, number: int) -> str:
-    """Template `number` of a prompt surface, counted round its list."""
-    if surface not in templates():
-        known = f"{', '.join(templates())}{nearest(surface, templates())}"
-        raise PromptError(f"prompt surface: got {surface!r}, expected one of {known}")
-    rows = templates()[surface]
+    """Template `number` of a prompt surface that has templates, counted round its list."""
+    rows = known(surface)
+    if isinstance(rows, Clauses):
+        raise PromptError(f"prompt surface: {surface!r} has clauses, expected one with templates")
     return rows[number % len(rows)]
 
 
-def write(surface: str, number: int, scene: Scene, dsl: str) -> str:
-    """The prompt for a scene: template `number` (counted round the list) of a prompt surface, with [OUT] at the end."""
-    tags = surfaces.load(dsl).prompt(scene).removesuffix(f" {OUT}")
-    words = {axis: getattr(scene.style, axis).replace("_", " ") for axis in ("theme", "tone", "density")}
-    return template(surface, number).format(tags=tags, family=scene.family.replace("_", " "), **words) + f" {OUT}"
+def lacking(surface: str, table: Table | None) -> list[str]:
+    """Why a surface cannot ask for the scenes of a spec with these briefs (None: with none): facts that it cannot state."""
+    rows = known(surface)
+    if isinstance(rows, Clauses):
+        needed = [*(table.facts if table else ("a brief",)), *(table.counts.values() if table else ())]
+        return [f"no clause for {fact}" for fact in dict.fromkeys(needed) if fact not in rows.say]
+    fields = {field for row in rows for _, field, _, _ in Formatter().parse(row) if field}
+    wanted = [f.removeprefix(NOT) for f in sorted(fields) if f.startswith(NOT)]
+    missing = [f"no fact {name}" for name in wanted if table is None or name not in table.facts]
+    hinted = "hint" in fields and not (table and table.hints)
+    return (
+        missing
+        + (["no brief to list"] if table is None and "listed" in fields else [])
+        + (["no hints"] if hinted else [])
+    )
+
+
+def write(surface: str, number: int, scene: Scene, dsl: str, asked: Asked | None = None) -> str:
+    """The prompt for a scene, asked for by its own tags or by a brief: wording `number` of a prompt surface, with [OUT] at the end."""
+    rows = known(surface)
+    facts = asked.facts if asked else ()
+    draw = Draw(f"{surface}/{number}/{facts}")
+    if isinstance(rows, Clauses):
+        if asked is None:
+            raise PromptError(f"prompt surface: {surface!r} tells a brief, and this scene has none")
+        return f"{TASK} {_told(rows, asked, draw)} {OUT}"
+    row = template(surface, number)
+    names = [name for _, name, _, _ in Formatter().parse(row) if name]
+    return row.format(**{name: _field(name, scene, dsl, asked, draw) for name in names}) + f" {OUT}"
+
+
+class Draw:
+    """Choices that depend on a name alone."""
+
+    def __init__(self, name: str) -> None:
+        self.words = iter(random.bits(0, random.stream_of(f"prompt/{name}"), 128).tolist())
+
+    def one(self, items: Sequence[Thing]) -> Thing:
+        return items[next(self.words) % len(items)]
+
+    def order(self, items: Sequence[str]) -> list[str]:
+        """The items in a drawn order."""
+        keys = [next(self.words) for _ in items]
+        return [item for _, item in sorted(zip(keys, items, strict=True))]
+
+
+def _field(name: str, scene: Scene, dsl: str, asked: Asked | None, draw: Draw) -> str:
+    if name.startswith("anchor") or (asked is None and name in ORDERS):
+        own = surfaces.load(dsl).prompt(scene).removesuffix(f" {OUT}").split()
+        return " ".join([own[0], *draw.order(own[1:])] if name.endswith("permuted") else own)
+    if name in ORDERS and asked:
+        stated = _stated(asked, name, draw)
+        return " ".join([TASK, *(draw.order(stated) if name.endswith("permuted") else stated)])
+    if name.startswith(NOT) and asked:
+        return _contrast(name.removeprefix(NOT), asked, draw).replace("_", " ")
+    if name == "hint" and asked:
+        others = [hint for form, hint in asked.table.hints.items() if form != scene.form]
+        return f"[hint:{asked.table.hints[scene.form]}_over_{draw.one(others)}]"
+    return (scene.family if name == "family" else scene.form if name == "form" else getattr(scene.style, name)).replace(
+        "_", " "
+    )
+
+
+def _stated(asked: Asked, way: str, draw: Draw) -> list[str]:
+    """Each fact as a tag, as two words, or with its parts listed one by one."""
+    if way.startswith("words"):
+        return [f"{name} {_value(value)}" for name, value in asked.facts]
+    tags = []
+    for name, value in asked.facts:
+        if way == "listed" and name == LISTED:
+            tags += [f"[part:{part}]" for part in _listed(asked.table, int(value), draw)]
+        else:
+            tags.append(f"[{name}:{_value(value)}]")
+    return tags
+
+
+def _value(value: str) -> str:
+    return NUMBERS[int(value)] if value.isdigit() else value
+
+
+def _listed(table: Table, count: int, draw: Draw) -> list[str]:
+    return draw.order(list(table.names))[:count]
+
+
+def _told(rows: Clauses, asked: Asked, draw: Draw) -> str:
+    """An opening, every fact in a clause of its own and up to two asides, in a drawn order, and a closing."""
+    said = draw.order(rows.aside)[: draw.one((0, 1, 2))]
+    for name, value in asked.facts:
+        ways = (*rows.say[name], *rows.say.get(ANY, ()))
+        said.append(draw.one(ways).format(value=_phrase(asked.table, name, value, draw)))
+    return " ".join(filter(None, [draw.one(rows.open), *draw.order(said), draw.one(rows.close)]))
+
+
+def _phrase(table: Table, name: str, value: str, draw: Draw) -> str:
+    """A fact in words that say it by themselves: `the operators`, `five parts`, `one remark`, `the parts loader, mixer and guard`."""
+    if not value.isdigit():
+        return draw.one(table.phrases(name, value))
+    if name == LISTED and table.names and draw.one((False, True)):
+        *first, last = _listed(table, int(value), draw)
+        return f"the {name} {', '.join(first)} and {last}"
+    return f"{NUMBERS[int(value)]} {name.removesuffix('s') if value == '1' else name}"
+
+
+def _contrast(fact: str, asked: Asked, draw: Draw) -> str:
+    """Another value of a fact, one that would have led to another family or form."""
+    facts = dict(asked.facts)
+
+    def leads(value: str) -> tuple:
+        made = asked.table.outputs(facts | {fact: value})
+        return made.get("family"), made.get("form")
+
+    own = leads(facts.get(fact) or asked.table.facts[fact].absent or "")
+    return draw.one(
+        [v for v in asked.table.facts[fact].values if leads(v) != own] or list(asked.table.facts[fact].values)
+    )
+
+
+def tagged(asked: Asked) -> str:
+    """A brief's facts as tags, whatever words its prompt uses: what baselines are told besides."""
+    return " ".join(f"[{name}:{_value(value)}]" for name, value in asked.facts)

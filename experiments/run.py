@@ -21,7 +21,7 @@ from cengine.engine import Pool
 from cengine.inventory import plan_of
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Stream, Trainer
-from experiments import dataset, material, plugin, source, split, tokenizer
+from experiments import dataset, material, plugin, source
 from experiments.corpus import Row
 from experiments.ladder import Selected, digest, select
 from experiments.pack import Packed, trained
@@ -202,7 +202,8 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
     hashes["weights"] = checkpoint.weights_digest(trainer.weights())
     decoder = Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool, guard=guard)
     outputs = probe(contract, coder, decoder, recorder)
-    baselines = baseline.evaluate([split.cut(t) for t in training], contract["cases"])
+    pairs = [(baseline.told(r.prompt, r.brief), f" {r.output}") for rows in stages.values() for r in rows]
+    baselines = baseline.evaluate(pairs, contract["cases"])
     outcome = Outcome(folder, place, contract, outputs, baselines, proof, report, hashes, measures)
     _write_outcome(outcome)
     return outcome

@@ -21,12 +21,15 @@ class LeakError(ValueError):
 
 @dataclass(frozen=True)
 class Claim:
-    """What one split holds out. `combination` names the tags whose values were never seen together in a training output."""
+    """What one split holds out. `combination` names the tags whose values were never seen together in a training output; `structure`
+    says that the output without its style and topic was never trained in any style, about any topic.
+    """
 
     split: str
     prompt_unseen: bool = False
     target_unseen: bool = False
     combination: tuple[str, ...] = ()
+    structure_unseen: bool = False
 
     def parts(self) -> list[str]:
         """The names of what is claimed unseen."""
@@ -36,6 +39,7 @@ class Claim:
                 ("prompt", self.prompt_unseen),
                 ("target", self.target_unseen),
                 ("recombination", bool(self.combination)),
+                ("structure", self.structure_unseen),
             )
             if on
         ]
@@ -78,6 +82,11 @@ def combination(text: str, names: Sequence[str]) -> tuple[str | None, ...]:
     return tuple(values.get(name) for name in names)
 
 
+def structure(text: str) -> str:
+    """A scene text without the tags of its style and topic."""
+    return " ".join(re.sub(r"\[(?:theme|tone|density|background|topic):[^\]\s]*\]", "", text).split())
+
+
 def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequence[Claim]) -> Proof:
     """Check every claim; raises LeakError with the first offending text. `cases` have split, prompt and expected.
 
@@ -102,6 +111,9 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
                 bad = [c["prompt"] for c in members if fold(c["prompt"]) in prompts]
             elif part == "target":
                 bad = [c["expected"] for c in members if fold(c["expected"]) in targets]
+            elif part == "structure":
+                bodies = {structure(t) for t in targets}
+                bad = [c["expected"] for c in members if structure(c["expected"]) in bodies]
             else:
                 seen = {combination(t, claim.combination) for t in targets}
                 bad = [c["expected"] for c in members if combination(c["expected"], claim.combination) in seen]

@@ -50,6 +50,7 @@ def _case(spec: Spec, number: int, row: Row, content: dict) -> dict:
         "prompt": row.prompt,
         "expected": row.output,
         "svg_sha256": hashlib.sha256(compiler.canonical(picture.svg).encode()).hexdigest(),
+        **({"brief": row.brief} if row.brief else {}),
     }
 
 
@@ -60,7 +61,13 @@ def sha256(contract: dict) -> str:
 def claims(contract: dict) -> list[Claim]:
     """What each split of a contract claims to hold out, for `split.prove`."""
     return [
-        Claim(name, "prompt" in s["holds_out"], "target" in s["holds_out"], tuple(s["combination"]))
+        Claim(
+            name,
+            "prompt" in s["holds_out"],
+            "target" in s["holds_out"],
+            tuple(s["combination"]),
+            "structure" in s["holds_out"],
+        )
         for name, s in contract["splits"].items()
         if s["holds_out"]
     ]

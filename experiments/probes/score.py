@@ -68,7 +68,7 @@ def score(contract: dict, case: dict, raw: str, stop: str) -> Score:
         truncated=stop in ("budget", "context"),
         clean_stop=stop == "eos" and text.count(closing) == 1 and text.endswith(closing),
         prefix_ok=_prefix_ok(contract["surface"], text, opening, closing),
-        adherent=_adherent(contract["surface"], case["prompt"], text),
+        adherent=_adherent(contract, case, text),
         first_block_exact=first_block == expected,
         svg=svg,
         problem=problem,
@@ -103,13 +103,15 @@ def _prefix_ok(surface: str, text: str, opening: str, closing: str) -> bool:
     )
 
 
-def _adherent(surface: str, prompt: str, text: str) -> bool:
-    """The scene that the output says is one that answers to every control tag of the prompt; an edit changes what its tag names."""
-    asked = tags(prompt)
+def _adherent(contract: dict, case: dict, text: str) -> bool:
+    """The scene that the output says answers to every control tag: of the prompt, where an edit changes what its tag names, or
+    where the prompt is a brief, of the expected scene.
+    """
+    module = surfaces.load(contract["surface"])
+    asked = tags(module.prompt(module.parse(case["expected"])) if case.get("brief") else case["prompt"])
     asked.pop("task", None)
     name, _, value = asked.pop("edit", "").partition("=")
     asked |= {name: value} if value else {}
-    module = surfaces.load(surface)
     try:
         said = tags(module.prompt(module.parse(text)))
     except SurfaceError:
