@@ -19,12 +19,16 @@ ORDERS: dict[str, Callable[[Sequence], list]] = {
     "forward": list,
     "backward": lambda parts: list(reversed(parts)),
     "odd_first": lambda parts: [*parts[::2], *parts[1::2]],
+    "even_first": lambda parts: [*parts[1::2], *parts[::2]],
+    "ends_first": lambda parts: [parts[i // 2] if i % 2 == 0 else parts[-1 - i // 2] for i in range(len(parts))],
+    "first_last": lambda parts: [*parts[1:], *parts[:1]],
     "pairs_swapped": lambda parts: [parts[i ^ 1] if i ^ 1 < len(parts) else parts[i] for i in range(len(parts))],
     "from_middle": lambda parts: [*parts[len(parts) // 2 :], *parts[: len(parts) // 2]],
 }
 IDS: dict[str, Callable[[str, int], str]] = {
     "own": lambda name, place: name,
     "letters": lambda name, place: "abcdefghijklmnop"[place],
+    "greek": lambda name, place: ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")[place],
     "numbers": lambda name, place: f"n{place + 1}",
 }
 LANES: dict[str, Callable[[int], str]] = {

@@ -95,10 +95,14 @@ class Table(Record):
         return known.get(value) or (value.replace("_", " "),)
 
     def outputs(self, facts: Mapping[str, str]) -> dict:
-        """What the rules give, in their order; a fact that is left out counts as what its absence means."""
+        """What the rules give, in their order; a fact that is left out counts as what its absence means, and a rule about a fact
+        that is not stated with every brief is left out with it.
+        """
         known: dict = {name: fact.absent for name, fact in self.facts.items() if fact.absent} | dict(facts)
         made: dict = {}
         for name, rule in self.rules.items():
+            if any(source in self.facts and self.facts[source].only and source not in known for source in rule.source):
+                continue
             made[name] = known[name] = rule.follow(known)
         return made
 
@@ -211,12 +215,10 @@ def _facts(table: Table, values: Mapping[str, list[str]], row: np.ndarray) -> di
 
 
 def _answer(table: Table, source: Source, cases: Mapping[str, Case], facts: dict[str, str], row: np.ndarray) -> Drawn:
-    made = table.outputs(facts)
     own = next((cases[facts[n]] for n, fact in table.facts.items() if fact.cases), None)
-    made |= {"family": own.family, "form": own.form} if own else {}
-    idle = {n for n in facts if any(made.get(k) not in vs for k, vs in table.facts[n].only.items())}
-    facts = {n: v for n, v in facts.items() if n not in idle}
-    made = {n: v for n, v in made.items() if n not in table.rules or not idle.intersection(table.rules[n].source)}
+    made = _made(table, own, facts)
+    facts = {n: v for n, v in facts.items() if all(made.get(k) in vs for k, vs in table.facts[n].only.items())}
+    made = _made(table, own, facts)
     if own and own.surface != "bundle":
         return Drawn(tuple(facts.items()), own.id, own.scene(style_of(made)))
     form = made["family"], made["form"]
@@ -228,12 +230,16 @@ def _answer(table: Table, source: Source, cases: Mapping[str, Case], facts: dict
     )
 
 
+def _made(table: Table, own: Case | None, facts: Mapping[str, str]) -> dict:
+    """What the rules give, with the family and the form of the case where the topic chooses one."""
+    return table.outputs(facts) | ({"family": own.family, "form": own.form} if own else {})
+
+
 def answer(source: Source, facts: Mapping[str, str]) -> Scene:
     """The scene that answers to facts, counts included. Raises BriefError where the table has none."""
     table, cases = load(source.table), _cases(source)
-    made = table.outputs(facts)
     own = next((cases[facts[n]] for n, fact in table.facts.items() if fact.cases), None)
-    made |= {"family": own.family, "form": own.form} if own else {}
+    made = _made(table, own, facts)
     if own and own.surface != "bundle":
         return own.scene(style_of(made))
     counts = counts_of(table, made) or counted(table, made["family"], made["form"], facts)

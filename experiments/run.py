@@ -22,11 +22,11 @@ from cengine.inventory import plan_of
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Stream, Trainer
 from experiments import dataset, material, plugin, source
-from experiments.corpus import Row
+from experiments.corpus import Pools, Row
 from experiments.ladder import Selected, digest, select
 from experiments.pack import Packed, trained
 from experiments.prepared import Prepared
-from experiments.probes import autopsy, baseline
+from experiments.probes import autopsy, baseline, odd
 from experiments.probes import contract as contracts
 from experiments.probes.score import Score, score
 from experiments.recorder import Recorder
@@ -202,6 +202,7 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
     hashes["weights"] = checkpoint.weights_digest(trainer.weights())
     decoder = Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool, guard=guard)
     outputs = probe(contract, coder, decoder, recorder)
+    measures |= _odd(folder, selected, targets, contract, coder, decoder)
     pairs = [(baseline.told(r.prompt, r.brief), f" {r.output}") for rows in stages.values() for r in rows]
     baselines = baseline.evaluate(pairs, contract["cases"])
     outcome = Outcome(folder, place, contract, outputs, baselines, proof, report, hashes, measures)
@@ -339,6 +340,25 @@ def probe(contract: dict, coder: Coder, decoder: Decoder, recorder: Recorder) ->
         scored = score(contract, case, raw, stop)
         outputs.append(Output(case, raw, stop, tokens, scored, autopsy.classify(contract, case, raw, scored)))
     return outputs
+
+
+def _odd(
+    folder: Path, selected: Selected, targets: Pools, contract: dict, coder: Coder, decoder: Decoder
+) -> dict[str, float]:
+    """Ask the odd prompts, keep what was answered, and measure the share that behaves as its kind expects."""
+    odds = odd.build(selected.spec, targets)
+    expected = coder.encode_many([f" {c['expected']}" for c in contract["cases"]])
+    limit = contracts.budget(contract, [len(e) + 1 for e in expected])
+    answers = decoder.generate(coder.encode_many([o.prompt for o in odds]), limit, coder.eos)
+    outputs = [(coder.decode(a.ids), a.reason) for a in answers]
+    table = odd.rates(selected.spec.surface, odds, outputs)
+    rows = [
+        {"kind": o.kind, "prompt": o.prompt, "raw": raw, "stop": stop}
+        for o, (raw, stop) in zip(odds, outputs, strict=True)
+    ]
+    write_json(folder / "odd.json", {"rates": table, "outputs": rows})
+    whole = sum(cell["k"] for cell in table.values()) / len(odds)
+    return {"ood_pass_rate": whole} | {f"ood.{kind}": cell["k"] / cell["n"] for kind, cell in table.items()}
 
 
 def write_json(path: Path, value: object) -> None:

@@ -1,0 +1,187 @@
+"""Odd prompts: out of distribution by kind, each kind with the behaviour that is expected of it, as data in `odd.yaml`.
+
+Odd cases are made from trained targets asked by plain tags, so that what fails is the oddity and not the target. They are scored
+beside the contract and are no part of it: what is expected of most of them is less than one exact text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from experiments import brief, compiler, corpus, document, prompt, surfaces
+from experiments import case as library
+from experiments.compiler import CompileError
+from experiments.corpus import Pools, Target
+from experiments.ladder import Spec
+from experiments.split import fold
+from experiments.style import AXES
+from experiments.tag import OUT, TASK, SurfaceError
+
+FILE = Path(__file__).parent / "odd.yaml"
+CASES = 40  # of each kind
+
+
+class OddError(ValueError):
+    """Kinds that cannot be read."""
+
+
+class Kind(BaseModel):
+    """One oddity: how a prompt is changed, and what is expected of the answer. See `odd.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    why: str
+    expect: Literal["same", "either", "legal"]
+    replace: dict[str, tuple[str, ...]] = {}
+    again: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Kind:
+        changes = [self.replace, self.again, self.drop, self.before + self.after]
+        if sum(map(bool, changes)) != 1 or (self.expect == "either") != bool(self.again):
+            raise ValueError("expected one of replace, again, drop, before/after; `either` goes with again alone")
+        return self
+
+
+@dataclass(frozen=True)
+class Odd:
+    """One odd case. `answers` are the texts that pass; empty where any legal answer does."""
+
+    kind: str
+    prompt: str
+    answers: tuple[str, ...]
+    family: str
+    case: str
+
+
+@cache
+def kinds() -> Mapping[str, Kind]:
+    """Every kind by name. Raises OddError with every fault."""
+    try:
+        return {
+            name: Kind.model_validate(data) for name, data in document.read(FILE.read_text(encoding="utf-8")).items()
+        }
+    except (document.DocumentError, ValidationError) as error:
+        raise OddError(f"{FILE.name}: {error}") from error
+
+
+def build(spec: Spec, targets: Pools, seed: int = 42) -> list[Odd]:
+    """The odd cases of a spec: up to CASES of each kind that its prompts allow."""
+    found: list[Odd] = []
+    for name, kind in kinds().items():
+        order = corpus.shuffled(seed, f"odd/{name}", targets.trained)
+        made = (odd for number, target in enumerate(order) if (odd := _make(spec, name, kind, number, target)))
+        found += [odd for _, odd in zip(range(CASES), made, strict=False)]
+    return found
+
+
+def _make(spec: Spec, name: str, kind: Kind, number: int, target: Target) -> Odd | None:
+    """A target asked in this odd way, or None where its prompt has no place for it."""
+    facts = target.briefs[0] if target.briefs else ()
+    asked = prompt.Asked(brief.load(spec.targets.briefs), facts) if facts else None
+    tags = prompt.write("tags", 0, target.scene, spec.surface, asked).removesuffix(f" {OUT}").split()
+    changed = next(_changed(spec, kind, number, target, dict(facts), tags), None)
+    if changed is None:
+        return None
+    text, other = changed
+    answers = () if kind.expect == "legal" else (target.text, *other)
+    return Odd(name, f"{text} {OUT}", answers, target.scene.family, target.case)
+
+
+def _changed(
+    spec: Spec, kind: Kind, number: int, target: Target, facts: dict[str, str], tags: list[str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(prompt, other answers that pass) of the first change that this prompt allows."""
+    at = {tag[1:-1].partition(":")[0]: i for i, tag in enumerate(tags) if tag != TASK}
+    if kind.before or kind.after:
+        line = (*((0, s) for s in kind.before), *((1, s) for s in kind.after))[number % len(kind.before + kind.after)]
+        yield (" ".join([*tags, line[1]]) if line[0] else " ".join([line[1], *tags])), ()
+    for name, values in kind.replace.items():
+        if name in at and facts and _silent(spec, name):
+            yield " ".join(_put(tags, at[name], [f"[{name}:{values[number % len(values)]}]"])), ()
+    for name in _turned(kind.drop, number):
+        if name in at:
+            yield " ".join(_put(tags, at[name], [])), ()
+    for name in _turned(kind.again, number):
+        for value in _turned(_values(spec, name), number) if name in at else ():
+            text = _answer(spec, target, facts, name, value)
+            if f"[{name}:{value}]" not in tags and text and text != target.text:
+                yield " ".join(_put(tags, at[name], [tags[at[name]], f"[{name}:{value}]"])), (text,)
+
+
+def _turned(items: Sequence[str], number: int) -> list[str]:
+    """The items from another one on for every number, so that none comes first always."""
+    return [*items[number % len(items) :], *items[: number % len(items)]] if items else []
+
+
+def _put(tags: Sequence[str], at: int, new: Sequence[str]) -> list[str]:
+    return [*tags[:at], *new, *tags[at + 1 :]]
+
+
+def _silent(spec: Spec, fact: str) -> bool:
+    """Whether a fact decides nothing: no rule reads it, and no case is chosen by it."""
+    table = brief.load(spec.targets.briefs)
+    return not table.facts[fact].cases and not any(fact in rule.source for rule in table.rules.values())
+
+
+def _values(spec: Spec, name: str) -> list[str]:
+    if spec.targets.kind == "briefs":
+        return list(brief.load(spec.targets.briefs).facts[name].values)
+    return list(AXES[name])
+
+
+def _answer(spec: Spec, target: Target, facts: dict[str, str], name: str, value: str) -> str | None:
+    """What the prompt would have meant with another value of one tag; None where it would have meant nothing."""
+    try:
+        if facts:
+            scene = brief.answer(corpus.source_of(spec), facts | {name: value})
+        else:
+            scene = replace(target.scene, style=replace(target.scene.style, **{name: value}))
+        return surfaces.load(spec.surface).format(scene)
+    except (brief.BriefError, SurfaceError):
+        return None
+
+
+def passes(surface: str, odd: Odd, raw: str, stop: str) -> bool:
+    """Whether a raw output behaves as its kind expects; it must have ended by itself."""
+    if stop != "eos":
+        return False
+    if odd.answers:
+        return fold(raw) in {fold(answer) for answer in odd.answers}
+    try:
+        compiler.compile_text(surface, raw.strip(), library.load(odd.family, odd.case).content)
+    except SurfaceError:
+        return False
+    except CompileError:
+        return _drawn_with_another(surface, raw)
+    return True
+
+
+def _drawn_with_another(surface: str, raw: str) -> bool:
+    """A legal answer may be of another family or topic than the case's: then some case's content draws it."""
+    scene = surfaces.load(surface).parse(raw.strip())
+    for case in library.every(scene.family):
+        try:
+            compiler.compile(scene, case.content)
+        except CompileError:
+            continue
+        return True
+    return False
+
+
+def rates(surface: str, odds: Sequence[Odd], outputs: Sequence[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """Kind -> how many cases behave as expected: {k, n}. `outputs` are (raw, why it stopped)."""
+    table: dict[str, dict[str, int]] = {}
+    for odd, (raw, stop) in zip(odds, outputs, strict=True):
+        cell = table.setdefault(odd.kind, {"k": 0, "n": 0})
+        cell["n"] += 1
+        cell["k"] += passes(surface, odd, raw, stop)
+    return table
