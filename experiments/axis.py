@@ -40,6 +40,14 @@ def covers(axis: str, place: str, stages: Collection[str]) -> bool:
     return place == axis or place.startswith(f"{axis}.")
 
 
+def untouched(axis: object, places: Iterable[str], stages: Collection[str]) -> list[str]:
+    """The places of which a change on this axis leaves everything as it was; none if the axis is no name."""
+    if not isinstance(axis, str):
+        return []
+    touched = set(BY_STAGE) if axis in stages else {axis.split(".")[0]}
+    return [place for place in places if place not in touched]
+
+
 def faults(
     axis: str | None,
     held_constant: Iterable[str],

@@ -35,6 +35,14 @@ PROSE = {
     "headline",
     "published",
 }  # of a rung: trains nothing
+CHOSEN = (
+    "model",
+    "tokenizer",
+    "targets",
+    "splits",
+    "mixture",
+    "budget",
+)  # what a rung is made of, in the words of `held_constant`
 STAGES = ("pretrain", "midtrain", "sft", "dpo", "grpo", "ppo")
 
 
@@ -175,18 +183,19 @@ class Published(Record):
 class Rung(Record):
     """One controlled change. `axis` is the one place of its settings that may differ from the baseline's (null without a baseline), `change` the
     same in words. `mixture`: stage -> prompt surface -> rows per target. `rows` x `accumulate` windows make a step. `headline` marks the
-    spec's best rung.
+    spec's best rung. What a rung does not say, its baseline says, and `held_constant` is then what its axis does not touch.
     """
 
     baseline: str | None
     axis: str | None
     change: str
     hypothesis: str
-    held_constant: tuple[str, ...]
+    held_constant: tuple[str, ...] = ()
     mixture: dict[str, dict[str, int]]
     budget: dict[str, Budget]
     rows: int = Field(default=4, ge=1)
     accumulate: int = Field(default=1, ge=1)
+    model: Shape | None = None
     optimizer: Optimizer = Optimizer()
     loss_on_prompt: bool = False
     tokenizer: TokenizerSpec | None = None  # in place of the spec's
@@ -261,13 +270,19 @@ class Selected(Record):
 
     @property
     def tokenizer(self) -> TokenizerSpec:
-        """The rung's tokenizer, where it has one of its own."""
+        """The rung's tokenizer, where it has one of its own, else the spec's."""
         return self.rung.tokenizer or self.spec.tokenizer
+
+    @property
+    def model(self) -> Shape:
+        """The shape of the model, the rung's own or the spec's."""
+        return self.rung.model or self.spec.model
 
     def settings(self) -> dict:
         """Everything that decides what is trained, as plain data with every default filled in: what an axis is a place of."""
         spec = self.spec.model_dump(mode="json", exclude={"name", "rungs", "why", "title"})
-        return {**spec, **self.rung.model_dump(mode="json", exclude=PROSE), "tokenizer": self.tokenizer.model_dump()}
+        own = {"tokenizer": self.tokenizer.model_dump(), "model": self.model.model_dump()}
+        return {**spec, **self.rung.model_dump(mode="json", exclude=PROSE), **own}
 
     def resolved(self) -> dict:
         """Everything that decides what is trained and scored, as plain data (no prose, no published figures)."""
@@ -323,7 +338,7 @@ def read(text: str, name: str) -> Spec:
     if "name" in data:
         raise refusal(file, [Violation("name", repr(data["name"]), "no such key: the file's name is the spec's")])
     try:
-        spec = Spec.model_validate({"name": name, **data})
+        spec = Spec.model_validate({"name": name, **data, "rungs": _inherited(data.get("rungs"))})
     except ValidationError as error:
         raise refusal(file, [fault(e) for e in error.errors()]) from error
     if found := [*_strangers(spec), *_shape(spec)] or [*_changes(spec)]:
@@ -446,11 +461,38 @@ def _pools(spec: Spec) -> Iterator[Violation]:
 
 def _shape(spec: Spec) -> Iterator[str]:
     """What the engine says against the model's shape."""
-    made = [spec.tokenizer, *(rung.tokenizer for rung in spec.rungs.values() if rung.tokenizer)]
-    try:
-        spec.model.config(max(each.vocab for each in made))
-    except ValueError as error:
-        yield str(error)
+    for name in spec.rungs:
+        selected = Selected(spec=spec, name=name)
+        try:
+            selected.model.config(selected.tokenizer.vocab)
+        except ValueError as error:
+            yield str(error)
+            return
+
+
+def _inherited(rungs: Any) -> Any:
+    """Rungs with everything that trains, taken from their baselines where they do not say it themselves. Of tables by stage, a rung says
+    the stages that differ, and null for one that it has not. Faults are left to validation.
+    """
+    if not isinstance(rungs, dict):
+        return rungs
+    whole: dict[str, Any] = {}
+
+    def fill(name: Any, below: tuple[Any, ...]) -> Any:
+        rung = rungs.get(name)
+        if name in whole or not isinstance(rung, dict) or name in below:
+            return whole.get(name, rung)
+        base = fill(rung.get("baseline"), (*below, name))
+        if isinstance(base, dict):
+            taken = {key: value for key, value in base.items() if key not in PROSE - {"gates"}}
+            rung = {**taken, "held_constant": axis.untouched(rung.get("axis"), CHOSEN, STAGES), **rung}
+            for table in axis.BY_STAGE:
+                if isinstance(base.get(table), dict) and isinstance(rung[table], dict):
+                    rung[table] = {k: v for k, v in {**base[table], **rung[table]}.items() if v is not None}
+        whole[name] = rung
+        return rung
+
+    return {name: fill(name, ()) for name in rungs}
 
 
 def _changes(spec: Spec) -> Iterator[Violation]:

@@ -62,7 +62,7 @@ class Prepared:
     def pack(self, rows: Sequence[Row]) -> Packed:
         """Windows of rows, as the rung packs them."""
         rung = self.selected.rung
-        ctx = self.selected.spec.model.ctx
+        ctx = self.selected.model.ctx
         return pack([r.text for r in rows], self.coder, ctx, rung.seed, rung.loss_on_prompt)
 
     @cached_property
@@ -82,12 +82,12 @@ class Prepared:
         """What is wrong or odd about the tokenizer on these lines."""
         spec = self.selected.spec
         known = surfaces.load(spec.surface).vocabulary(spec.families)
-        return token_audit.audit(self.coder, self.texts, (*known.tags, *known.phrases), spec.model.ctx)
+        return token_audit.audit(self.coder, self.texts, (*known.tags, *known.phrases), self.selected.model.ctx)
 
     @property
     def config(self) -> Config:
         """The model's shape with the tokenizer's real size."""
-        return self.selected.spec.model.config(self.coder.size)
+        return self.selected.model.config(self.coder.size)
 
 
 def policy_of(selected: Selected) -> tokenizer.Policy:

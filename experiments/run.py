@@ -21,7 +21,7 @@ from cengine.engine import Pool
 from cengine.inventory import plan_of
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Stream, Trainer
-from experiments import dataset, material, plugin, source
+from experiments import dataset, material, plugin, source, tokenizer
 from experiments.corpus import Pools, Row
 from experiments.ladder import Selected, digest, select
 from experiments.pack import Packed, trained
@@ -145,14 +145,14 @@ def configuration(selected: Selected, scale: float) -> dict:
 def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Options) -> Outcome:
     """Run a rung, as it is `in_force`, in `folder` (which must not hold one already)."""
     selected, drawn = prepared.selected, prepared.material
-    spec, rung, seed = selected.spec, selected.rung, selected.rung.seed
+    rung, seed = selected.rung, selected.rung.seed
     loader.kernels(rung.precision)  # refused here, or not at all
     folder.mkdir(parents=True, exist_ok=False)
     write_json(folder / "config.json", configuration(selected, options.scale))
     recorder.artifact(folder / "config.json", "config")
 
     name = identity(selected, options, drawn.corpus_sha256)
-    targets, stages, dev, contract, training = drawn.targets, drawn.stages, drawn.dev, drawn.contract, drawn.training
+    targets, stages, dev, contract = drawn.targets, drawn.stages, drawn.dev, drawn.contract
     recorder.say(
         f"{len(targets.trained)} trained targets, {sum(map(len, stages.values()))} rows, {len(contract['cases'])} probe cases"
     )
@@ -173,7 +173,7 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
     pool = Pool(options.threads)
     settings, guard = Optimizer(**rung.optimizer.model_dump()), options.guard
     trainer = Trainer(config, rung.rows, config.ctx, settings, pool=pool, precision=rung.precision, guard=guard)
-    trainer.load(initial(config, seed, spec.model.init, spec.model.init_std))
+    trainer.load(initial(config, seed, selected.model.init, selected.model.init_std))
     write_json(folder / "plan.json", plan_of(config, rung.rows, config.ctx, rung.precision, trainer.part))
     recorder.params(_params(selected, options, config, coder, packed, stages, trainer, seed))
     hashes = {
@@ -233,7 +233,7 @@ def _write_tokenizer(folder: Path, prepared: Prepared, recorder: Recorder) -> No
 def model_of(label: str, vocab: int | None = None) -> Config:
     """The model's shape of a rung; the vocabulary is the tokenizer's budget unless given (its real size is known after training it)."""
     selected = select(label)
-    return selected.spec.model.config(vocab or selected.tokenizer.vocab)
+    return selected.model.config(vocab or selected.tokenizer.vocab)
 
 
 def _params(
@@ -248,7 +248,7 @@ def _params(
         "seed.init_and_order": seed, "seed.data": 42, "budget.scale": options.scale, "engine.threads": trainer.machine.pool.threads,
         "engine.instruction_set": loader.current(), "engine.precision": trainer.precision, "engine.arena_bytes": trainer.machine.plan.bytes,
         "engine.guard": trainer.machine.guard,
-        "model.parameters": config.parameter_count(), "model.init": selected.spec.model.init, "model.init_std": selected.spec.model.init_std,
+        "model.parameters": config.parameter_count(), "model.init": selected.model.init, "model.init_std": selected.model.init_std,
         "tokenizer.kind": selected.tokenizer.kind, "tokenizer.reserved": selected.tokenizer.reserved,
         "tokenizer.size": coder.size, "data.surface": selected.spec.surface,
         "data.families": ",".join(selected.spec.families), "data.loss_on_prompt": rung.loss_on_prompt,

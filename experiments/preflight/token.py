@@ -19,7 +19,7 @@ TYPICAL = 400 / 512  # the share of the context that 95 of 100 rows may take: 40
 @check()
 def token_budget(prepared: Prepared, place: Place) -> Finding:
     """The longest output, its end token included, takes at most 80 % of the context, and 95 of 100 rows take at most 78 % with their prompts."""
-    ctx = prepared.selected.spec.model.ctx
+    ctx = prepared.selected.model.ctx
     outputs = dict.fromkeys(cut(text)[1] for text in prepared.texts)
     longest = max(map(len, prepared.coder.encode_many(list(outputs)))) + 1
     rows = sorted(len(ids) + 1 for ids in prepared.ids)
@@ -69,7 +69,7 @@ def tokenizer_sound(prepared: Prepared, place: Place) -> Finding:
 @check()
 def budget_reaches(prepared: Prepared, place: Place) -> Finding:
     """The rung's own budget trains rows of every prompt surface, family and form of each stage. Which rows, the order of the windows says."""
-    rung, ctx = prepared.selected.rung, prepared.selected.spec.model.ctx
+    rung, ctx = prepared.selected.rung, prepared.selected.model.ctx
     facts: dict[str, Any] = {}
     for stage, packed in prepared.packed.items():
         rows = prepared.material.stages[stage]
