@@ -101,8 +101,8 @@ MUTANTS = {
     ),
     "weight gradients lose the last tokens of a chunk": (
         "linear.c",
-        "NV * VW), tokens, dyt",
-        "NV * VW), tokens - 1, dyt",
+        "some, tokens, a.at + m",
+        "some, tokens - 1, a.at + m",
     ),
     "weight gradients forget the batches before": (
         "linear.c",
