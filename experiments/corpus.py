@@ -311,10 +311,13 @@ def dev_rows(spec: Spec, targets: Pools) -> list[Row]:
 
 
 def probe_rows(spec: Spec, targets: Pools, seed: int = 42) -> list[Row]:
-    """The rows of every split: its pool in a drawn order, items in turn so that none is missing, surfaces and templates in turn."""
+    """The rows of every split: its pool in a drawn order, items in turn so that none is missing, surfaces and templates in turn. A
+    split that holds out structures asks for as many different ones as there are.
+    """
     found = []
     for name, split in spec.splits.items():
-        chosen = _in_turn(shuffled(seed, f"split/{name}", targets.of(split.targets)))[: split.cases]
+        pool = shuffled(seed, f"split/{name}", targets.of(split.targets))
+        chosen = _in_turn(_fresh(pool) if "structure" in split.holds_out else pool)[: split.cases]
         if len(chosen) < split.cases:
             raise ValueError(
                 f"split {name}: asks for {split.cases} cases, but only {len(chosen)} targets are in the pool {split.targets!r}"
@@ -324,6 +327,17 @@ def probe_rows(spec: Spec, targets: Pools, seed: int = 42) -> list[Row]:
             surface = split.surfaces[number % len(split.surfaces)]
             found.append(_row(spec, target, name, surface, where.get(target.text, number)))
     return found
+
+
+def _fresh(targets: Sequence[Target]) -> list[Target]:
+    """Targets in the order given, but every structure's first before any structure's second."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for target in targets:
+        body = structure(target.text)
+        turns.append(seen[body])
+        seen[body] += 1
+    return [target for _, target in sorted(zip(turns, targets, strict=True), key=lambda pair: pair[0])]
 
 
 def _in_turn(targets: Sequence[Target]) -> list[Target]:

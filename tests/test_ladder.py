@@ -29,7 +29,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def changed(change, source="spec12") -> str:
+    """A spec's text after a change, without rungs that inherit from another: a fault is told for each that has it."""
     data = yaml.safe_load((ladder.FOLDER / f"{source}.yaml").read_text())
+    data["rungs"] = {name: rung for name, rung in data["rungs"].items() if rung["baseline"] is None}
     change(data)
     return yaml.safe_dump(data)
 
@@ -159,7 +161,7 @@ def test_an_unknown_rung_names_the_known_ones(folder):
     with pytest.raises(LadderError, match="spec12/r17"):
         ladder.select("nowhere/r1")
     (folder / "broken.yaml").write_text("- a\n")
-    with pytest.raises(LadderError, match=r"spec12/r17, .*spec16/r11; did you mean `spec12/r17`"):
+    with pytest.raises(LadderError, match=r"spec12/r17, .*spec16/r11, .*; did you mean `spec12/r17`"):
         ladder.select("spec1/r17")
 
 
@@ -189,17 +191,12 @@ SFT = {
         ("tokenizer", {"tokenizer": {"kind": "ascii_bpe"}}),
         ("tokenizer.kind", {"tokenizer": {"kind": "ascii_bpe"}}),
         ("optimizer.beta2", {"optimizer": {"beta2": 0.99}}),
-        ("mixture.pretrain", {"mixture": {"pretrain": {"tags": 1}, "midtrain": None}}),
-        ("midtrain", {"mixture": {"pretrain": {"tags": 2, "bridge": 1}}, "budget": {"pretrain": {"tokens": 400000, "lr": 0.002}}}),
+        ("mixture.pretrain", {"mixture": {"pretrain": {"tags": 1}}}),
+        ("midtrain", {"mixture": {"midtrain": None}, "budget": {"midtrain": None}}),
     ],
 )  # fmt: skip
 def test_a_rung_may_change_what_lies_on_its_axis(axis, changes):
-    def change(d):
-        if changes.get("mixture", {}).get("midtrain", 1) is None:
-            changes["mixture"]["midtrain"] = rung(d)["mixture"]["midtrain"]
-        child(d, axis, **changes)
-
-    assert ladder.read(changed(change), "spec12").rungs["second"].axis == axis
+    assert ladder.read(changed(lambda d: child(d, axis, **changes)), "spec12").rungs["second"].axis == axis
 
 
 @pytest.mark.parametrize(
