@@ -97,7 +97,7 @@ def is_unsafe(text: str) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether nothing of a text is seen: only spaces, marks without a letter to stand on, and format characters."""
-    return all(unicodedata.category(c)[0] in "ZMC" for c in text)
+    return not text[:1].isalnum() and all(unicodedata.category(c)[0] in "ZMC" for c in text)
 
 
 def _name(character: str) -> str:
