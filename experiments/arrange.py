@@ -15,6 +15,32 @@ from experiments.scene import Component, Scene
 
 NUMBERED = re.compile(r"(stage|segment)_[0-9]+")
 
+GREEK = (
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "omicron",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
+)
 ORDERS: dict[str, Callable[[Sequence], list]] = {
     "forward": list,
     "backward": lambda parts: list(reversed(parts)),
@@ -27,8 +53,8 @@ ORDERS: dict[str, Callable[[Sequence], list]] = {
 }
 IDS: dict[str, Callable[[str, int], str]] = {
     "own": lambda name, place: name,
-    "letters": lambda name, place: "abcdefghijklmnop"[place],
-    "greek": lambda name, place: ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")[place],
+    "letters": lambda name, place: "abcdefghijklmnopqrstuvwxyz"[place],
+    "greek": lambda name, place: GREEK[place],
     "numbers": lambda name, place: f"n{place + 1}",
 }
 LANES: dict[str, Callable[[int], str]] = {

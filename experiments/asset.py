@@ -257,6 +257,8 @@ class StagedFamily(AssetFamily):
     lies, or, where the scene holds the words, by its title with `_` (also in lower case), or by a word of it that no other title has.
     """
 
+    chained = True
+
     def ends(self, scene: Scene) -> Mapping[str, int]:
         words = dict(scene.words)
         stages = [index for index, part in enumerate(scene.components) if part.kind == "stage_card"]

@@ -17,14 +17,32 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cengine import random
-from experiments import arrange, document, families
+from experiments import arrange, document, families, vary
 from experiments import case as library
 from experiments.case import Case
 from experiments.scene import Counts, Scene
 from experiments.style import AXES, Style
 
 FOLDER = Path(__file__).parent / "briefs"
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+NUMBERS = (
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+)
 STYLE = ("theme", "tone", "density", "background")
 ABSENT = 0.25  # share of briefs that leave out a fact which may be left out
 
@@ -79,7 +97,8 @@ class Rule(Record):
 
 class Table(Record):
     """A table of briefs. `counts`: count of a form -> the fact by which the content states it; `fixed`: counts that keep one value;
-    `names`: what parts may be called where they are listed instead of counted; `hints`: what a form is called in a hint.
+    `names`: what parts may be called where they are listed instead of counted; `hints`: what a form is called in a hint. `varied`: every
+    case of the families is a topic, and beside the table's facts a brief states how the case is varied (`vary.choices`).
     """
 
     name: str
@@ -89,6 +108,7 @@ class Table(Record):
     fixed: dict[str, int] = {}
     names: tuple[str, ...] = ()
     hints: dict[str, str] = {}
+    varied: bool = False
 
     def phrases(self, fact: str, value: str) -> Sequence[str]:
         known = self.facts[fact].values if fact in self.facts else {}
@@ -109,7 +129,7 @@ class Table(Record):
 
 @dataclass(frozen=True)
 class Drawn:
-    """A brief with the scene that answers it, and the case whose content the scene is drawn with."""
+    """A brief with the scene that answers it, and the case whose content the scene is drawn with. `arranged`: the brief says the structure."""
 
     facts: Facts
     case: str
@@ -200,7 +220,8 @@ def draw(source: Source, seed: int, count: int) -> Iterator[Drawn]:
     table = load(source.table)
     cases = _cases(source)
     values = {n: sorted(cases) if fact.cases else list(fact.values) for n, fact in table.facts.items()}
-    words = random.bits(seed, random.stream_of(f"brief/{table.name}"), count * (2 * len(values) + 2))
+    width = 2 * len(values) + 2 + (vary.WORDS if table.varied else 0)
+    words = random.bits(seed, random.stream_of(f"brief/{table.name}"), count * width)
     for row in words.reshape(count, -1):
         yield _answer(table, source, cases, _facts(table, values, row), row)
 
@@ -219,6 +240,9 @@ def _answer(table: Table, source: Source, cases: Mapping[str, Case], facts: dict
     made = _made(table, own, facts)
     facts = {n: v for n, v in facts.items() if all(made.get(k) in vs for k, vs in table.facts[n].only.items())}
     made = _made(table, own, facts)
+    if own and table.varied:
+        chosen = vary.pick(own, source.surface, style_of(made), row[-vary.WORDS :].tolist())
+        return Drawn((("layout", own.family), *facts.items(), *chosen.facts), own.id, chosen.scene, True)
     if own and own.surface != "bundle":
         return Drawn(tuple(facts.items()), own.id, own.scene(style_of(made)))
     form = made["family"], made["form"]
@@ -240,6 +264,9 @@ def answer(source: Source, facts: Mapping[str, str]) -> Scene:
     table, cases = load(source.table), _cases(source)
     own = next((cases[facts[n]] for n, fact in table.facts.items() if fact.cases), None)
     made = _made(table, own, facts)
+    if own and table.varied:
+        asked = {name: value for name, value in facts.items() if name not in ("layout", *table.facts)}
+        return vary.follow(own, source.surface, style_of(made), asked)
     if own and own.surface != "bundle":
         return own.scene(style_of(made))
     counts = counts_of(table, made) or counted(table, made["family"], made["form"], facts)
@@ -308,6 +335,8 @@ def _able(family: str, form: str) -> tuple[Case, ...]:
 
 
 def _cases(source: Source) -> dict[str, Case]:
-    """Cases by the topic that a brief calls them: those of forms where the table counts parts, else those of the surface."""
+    """Cases by the topic that a brief calls them: all if they are varied, those of forms where the table counts parts, else the surface's."""
+    if load(source.table).varied:
+        return {c.topic or c.id: c for family in source.families for c in library.every(family)}
     kind: Literal["bundle"] | str = "bundle" if load(source.table).counts else source.surface
     return {c.topic or c.id: c for family in source.families for c in library.every(family, kind)}

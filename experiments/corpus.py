@@ -274,8 +274,7 @@ def _answers(spec: Spec, seed: int) -> list[Target]:
 
 def _item(drawn: Drawn) -> str:
     """What styles or structures are held out from: the form, the topic of a case that is said as it is, or the family."""
-    own = families.load(drawn.scene.family).forms
-    return drawn.scene.form or (drawn.scene.family if own and drawn.arranged else drawn.case)
+    return drawn.scene.form or (drawn.scene.family if drawn.arranged else drawn.case)
 
 
 def source_of(spec: Spec) -> brief.Source:

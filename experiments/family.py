@@ -132,6 +132,10 @@ class Family(ABC):
     content: type[Shape]
     forms: Mapping[str, Form] = {}
     axes: tuple[str, ...] = ()  # style attributes that its prompts state besides theme, tone and density
+    chained = False  # its edges lead from each part to the next one, whichever parts these are
+    tied: tuple[
+        str, ...
+    ] = ()  # kinds whose content names other parts: they stay where they are, or out, where parts change places
     spelling: Literal["blocks", "fields", "own"] = (
         "blocks"  # which surfaces write it: gold and compact; asset, keyed, dotted; its own
     )

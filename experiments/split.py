@@ -83,8 +83,8 @@ def combination(text: str, names: Sequence[str]) -> tuple[str | None, ...]:
 
 
 def structure(text: str) -> str:
-    """A scene text without the tags of its style and topic."""
-    return " ".join(re.sub(r"\[(?:theme|tone|density|background|topic):[^\]\s]*\]", "", text).split())
+    """A scene text without the tags of its style (and what a density brings with it) and its topic."""
+    return " ".join(re.sub(r"\[(?:theme|tone|density|inset|gap|background|topic):[^\]\s]*\]", "", text).split())
 
 
 def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequence[Claim]) -> Proof:

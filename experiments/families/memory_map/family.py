@@ -54,6 +54,7 @@ class Content(Shape):
 
 class MemoryMap(Family):
     name = "memory_map"
+    tied = ("region_bracket",)
     title = "Memory map"
     content = Content
     kinds = by_name(

@@ -18,6 +18,7 @@ LEAST = {"memory_segment": 2}  # one for the tower, one for the band
 
 class MemoryTrainingMap(Family):
     name = "memory_training_map"
+    tied = ("region_bracket",)
     title = "Memory of a training run"
     content = Content
     kinds = by_name(*(replace(kind, at_least=LEAST.get(kind.name, kind.at_least)) for kind in MemoryMap.kinds.values()))

@@ -44,6 +44,7 @@ RANGES = {"stages": (3, 6), "links": (3, 6), "terminal": (1, 1), "footer": (0, 1
 
 class SystemDiagram(Family):
     name = "system_diagram"
+    chained = True
     title = "System diagram"
     content = Content
     kinds = by_name(

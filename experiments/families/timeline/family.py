@@ -35,6 +35,7 @@ class Content(Shape):
 
 class Timeline(Family):
     name = "timeline"
+    chained = True
     title = "Timeline"
     content = Content
     kinds = by_name(
