@@ -51,8 +51,8 @@ LANES = ("top", "bottom", "center")
 class Style:
     """A picture's look. `None` = the text did not say; the sheet then derives it from the density.
 
-    A family uses what applies to it: `hero` and `rail` shape the header, `columns` counts in dashboards, flows and pipelines; `emphasis` is
-    read and written by scene surfaces and has no effect.
+    A family uses what applies to it: `hero` and `rail` shape the header, `connector` the links, `columns` counts in dashboards, flows and
+    pipelines; `emphasis` is read and written by scene surfaces and has no effect.
     """
 
     theme: str = "infra_dark"

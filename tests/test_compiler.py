@@ -1,7 +1,7 @@
 """The compiler over everything that is found: every case, style and legal count gives a sound, valid, repeatable
 picture.
 
-A fixed sample of the product runs by default; `CKTRACK_FULL=1 pytest tests/test_compiler.py` runs all of it.
+A fixed sample of the product runs by default; `cktrack check`, or `CKTRACK_FULL=1 pytest tests/test_compiler.py`, runs all of it.
 """
 
 from __future__ import annotations
@@ -9,43 +9,37 @@ from __future__ import annotations
 import copy
 import os
 import random
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 
 import pytest
 from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import case, compiler, families
+from experiments import case, compiler, families, sweep
 from experiments.compiler import CompileError, canonical, png, validate
+from experiments.family import Fault
 from experiments.scene import Component, Counts, Scene
-from experiments.style import AXES, BACKGROUNDS, DENSITIES, THEMES, TONES, Style
+from experiments.style import AXES, DENSITIES, Style
 from experiments.surfaces import SurfaceError, bundle, gold
+from experiments.violation import Violation
 
 FULL = os.environ.get("CKTRACK_FULL") == "1"
-STYLES = [Style(*axes) for axes in product(THEMES, TONES, DENSITIES, BACKGROUNDS)]
-
-
-def jobs(one: case.Case) -> Iterator[tuple[Counts | None, Style]]:
-    """All styles for a scene case; all legal counts x all styles for a bundle case (or a spread sample of them)."""
-    legal = [None] if not one.form else list(families.load(one.family).forms[one.form].legal())
-    for i, counts in enumerate(legal):
-        step = 1 if FULL else 9 if counts is None else 60
-        for style in STYLES[(7 * i) % step :: step]:
-            yield counts, style
+STYLES = list(sweep.LOOKS)
 
 
 @pytest.mark.parametrize("one", case.every(), ids=lambda c: c.id)
 def test_every_picture_is_sound(one: case.Case) -> None:
-    """compile() itself checks the tree and validates the SVG; a violation raises."""
-    for counts, style in jobs(one):
-        picture = compiler.compile(one.scene(style, counts), one.content)
-        least = 64 if picture.tree.free else 400  # a drawing that places its own shapes says its own size
-        assert least <= picture.width <= 2400 and least * 0.35 <= picture.height <= 3000
+    """compile() itself checks the tree and validates the SVG; `judge` wants a picture, or a refusal where the family's rules forbid it."""
+    tally = sweep.Tally()
+    for shot in sweep.looks(one, 1 if FULL else 60 if one.form else 9):
+        sweep.judge(shot, tally)
+    for shot in list(sweep.further(one))[:: 1 if FULL else 3]:
+        sweep.judge(shot, tally)
+    assert not tally.faults and tally.pictures >= 20
 
 
 @pytest.mark.parametrize("one", case.every(), ids=lambda c: c.id)
@@ -69,19 +63,40 @@ def test_counts_are_drawn(one: case.Case) -> None:
                 assert any(node.path.startswith(path) for path in said), node.path
 
 
-@pytest.mark.parametrize("axis", ["canvas", "frame", "inset", "gap", "hero", "rail", "columns", "connector"])
-def test_further_style_attributes(axis: str) -> None:
-    """Each value with each case, in one density or all; a family may refuse a value that its scene contradicts, and then says so."""
-    told = [one for one in case.every() if not one.form]
-    for n, (one, value) in enumerate(product(told, AXES[axis])):
-        for density in DENSITIES if FULL else DENSITIES[n % 3 :][:1]:
-            scene = one.scene(Style(density=density, **{axis: value}))
-            if list(families.load(one.family).inspect(scene)):
-                assert axis == "columns", one.id
-                with pytest.raises(CompileError, match="columns"):
-                    compiler.compile(scene, one.content)
-            else:
-                compiler.compile(scene, one.content)
+def test_a_picture_that_is_not_sound_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep names the picture and what is wrong with it: a fault of the layout, a size, a picture that its rules forbid."""
+    shot, tally = next(sweep.looks(case.load("timeline", "http_versions"))), sweep.Tally()
+    with monkeypatch.context() as planted:
+        planted.setattr(compiler, "check", lambda tree: [Violation("canvas", "a crack", "none")])
+        sweep.judge(shot, tally)
+    with monkeypatch.context() as planted:
+        planted.setattr(sweep, "SIDES", (400.0, 500.0, 3000.0))
+        sweep.judge(shot, tally)
+    with monkeypatch.context() as planted:
+        planted.setattr(type(families.load("timeline")), "inspect", lambda self, scene: iter([Fault(None, "a", "b")]))
+        sweep.judge(shot, tally)
+    assert (tally.pictures, tally.refused) == (1, 1) and len(tally.faults) == 2
+    assert all(fault.startswith("timeline/http_versions with theme infra_dark, tone amber") for fault in tally.faults)
+    assert "canvas: got a crack" in tally.faults[0] and "expected 400 to 500 px wide" in tally.faults[1]
+
+
+def test_connectors_and_heroes_look_as_they_are_called() -> None:
+    one = case.load("decision_tree", "failure_triage")
+    drawn = {name: compiler.compile(one.scene(Style(connector=name)), one.content).svg for name in AXES["connector"]}
+    assert drawn["arrow"] == drawn["tree"] == compiler.compile(one.scene(Style()), one.content).svg
+    assert len(set(drawn.values())) == len(drawn) - 1
+    heads = {name: svg.count("<polygon") for name, svg in drawn.items()}
+    assert heads["line"] == heads["bracket"] == heads["curve"] - 7 and "Q" not in re.sub(">[^<]*<", "", drawn["bracket"])
+    parts = {}
+    for hero in AXES["hero"]:
+        tree = compiler.lay_out(one.scene(Style(hero=hero)), one.content)
+        parts[hero] = {n.path: n for n in compiler.tree.walk(tree.root) if isinstance(n, compiler.tree.Text)}
+    left, split, centre = (parts[hero] for hero in ("left", "split", "center"))
+    assert centre["header.headline"].anchor == "middle" and left["header.headline"].anchor == "start"
+    assert split["header.subtitle"].x > split["header.headline"].extent()[1]
+    assert (
+        left["header.subtitle"].y > left["header.headline"].y and left["header.subtitle"].x == left["header.headline"].x
+    )
 
 
 def test_styles_look_different() -> None:

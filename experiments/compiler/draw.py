@@ -124,6 +124,9 @@ def _link(link: Link) -> str:
     path = [f"M{number(points[0][0])} {number(points[0][1])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         bend = min(link.bend, _length(before, corner) / 2, _length(corner, after) / 2)
+        if not bend:
+            path.append(f"L{number(corner[0])} {number(corner[1])}")
+            continue
         start, end = _toward(corner, before, bend), _toward(corner, after, bend)
         path.append(
             f"L{number(start[0])} {number(start[1])}Q{number(corner[0])} {number(corner[1])} {number(end[0])} {number(end[1])}"

@@ -10,11 +10,14 @@ from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
 from experiments.compiler.label import Labeller
 from experiments.compiler.sheet import Ground, Sheet
-from experiments.compiler.tree import Box, Node, Ornament, Tree
+from experiments.compiler.tree import Box, Link, Node, Ornament, Tree, move, walk
 from experiments.content import Footer, Header
 from experiments.violation import Violation
 
 MAX_SIDE = 6000.0  # px
+BENDS = {"curve": 24.0, "bracket": 0.0}  # corner radius of connectors, px; each link's own for the others
+SPLIT = 0.6  # share of a split header that its headline takes
+HEADLESS = ("line", "bracket")
 
 
 class Page:
@@ -64,8 +67,8 @@ class Page:
         return box
 
     def header(self) -> None:
-        """Kicker, headline and subtitle of the scene's `header_band`, with an accent bar at the left; in the middle, with the bar
-        below, where the style's hero says so. The style's rail may make the bar quiet or leave it out.
+        """Kicker, headline and subtitle of the scene's `header_band`, with an accent bar at the left. Where the style's hero says so, in the
+        middle with the bar below, or split: the subtitle beside the headline. The style's rail may make the bar quiet or leave it out.
         """
         sheet, item = self.sheet, self.bound.one("header_band")
         if item is None:
@@ -73,7 +76,10 @@ class Page:
         centred = sheet.style.hero == "center"
         bar = 6.0
         inset = 0.0 if centred or sheet.style.rail == "none" else bar + sheet.pad * 0.8
-        flow = self._title(item, self.room - (bar + sheet.pad if inset else 0.0), "middle" if centred else "start")
+        room = self.room - (bar + sheet.pad if inset else 0.0)
+        flow = (
+            self._split(item, room) if self._splits(item) else self._title(item, room, "middle" if centred else "start")
+        )
         if sheet.style.rail != "none":
             fill = sheet.theme.muted if sheet.style.rail == "muted" else sheet.named(item.data.accent)
             if centred:
@@ -87,7 +93,23 @@ class Page:
         self.add(box)
         self.y += flow.height + sheet.gap
 
-    def _title(self, item: Item, room: float, anchor: str) -> Flow:
+    def _splits(self, item: Item) -> bool:
+        return self.sheet.style.hero == "split" and bool(item.data.subtitle)
+
+    def _split(self, item: Item, room: float) -> Flow:
+        """Kicker and headline at the left, the subtitle at the right of a thin rule, in the middle of their height."""
+        sheet, left = self.sheet, room * SPLIT
+        right = room - left - sheet.gap * 1.6
+        flow, beside = self._title(item, left, "start", False), self.flow(right)
+        beside.text(item.at("subtitle"), item.data.subtitle, "subtitle", sheet.canvas.muted, most=4)
+        high, x = max(flow.height, beside.height), left + sheet.gap * 0.8
+        move(flow.nodes, 0, (high - flow.height) / 2)
+        flow.nodes += beside.place(x + sheet.gap * 0.8, (high - beside.height) / 2)
+        flow.nodes.append(Ornament("line", x, 4, 0, high - 8, stroke=sheet.wire, stroke_width=1.5))
+        flow.height = high
+        return flow
+
+    def _title(self, item: Item, room: float, anchor: str, subtitle: bool = True) -> Flow:
         """The words of a header."""
         sheet, header = self.sheet, item.data
         assert isinstance(header, Header)
@@ -97,7 +119,7 @@ class Page:
         flow.text(
             item.at("headline"), header.headline, "headline", gap=sheet.gap * 0.2, most=2, anchor=anchor, even=True
         )
-        if header.subtitle:
+        if header.subtitle and subtitle:
             muted = sheet.canvas.muted
             flow.text(item.at("subtitle"), header.subtitle, "subtitle", muted, sheet.gap * 0.22, 3, anchor)
         return flow
@@ -152,6 +174,7 @@ class Page:
             frame.children = self.nodes
         else:
             root.children = self.nodes
+        self._dress_links(root)
         header = self.bound.one("header_band")
         title = (
             header.data.headline
@@ -170,6 +193,14 @@ class Page:
             title,
             summary,
         )
+
+    def _dress_links(self, root: Box) -> None:
+        """Connectors as the style asks for them: without heads, with wide or with sharp corners. Dashes are the sheet's."""
+        connector = self.sheet.style.connector
+        if connector in BENDS or connector in HEADLESS:
+            for link in (node for node in walk(root) if isinstance(node, Link)):
+                link.head = link.head and connector not in HEADLESS
+                link.bend = BENDS.get(connector or "", link.bend)
 
     def _frame(self, height: float) -> Box:
         """The outer frame: a filled panel, or a card's outline."""

@@ -132,11 +132,11 @@ _PATTERNS: dict[str, tuple[tuple[str, float, float], ...]] = {
 def _fonts(density: str) -> dict[str, Font]:
     s = SCALES[density]
     return {
-        "headline": Font("bold", s.headline, 1.16),
+        "headline": Font("bold", s.headline, 1.2),
         "subtitle": Font("sans", s.subtitle, 1.4),
         "kicker": Font("bold", s.small, 1.3),
         "section": Font("bold", s.section, 1.24),
-        "figure": Font("bold", s.headline * 0.94, 1.14),
+        "figure": Font("bold", s.headline * 0.94, 1.19),
         "value": Font("bold", s.section * 1.16, 1.2),
         "title": Font("bold", s.title, 1.22),
         "body": Font("sans", s.body, s.lead),

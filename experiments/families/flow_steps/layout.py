@@ -43,8 +43,7 @@ def draw_large(bound: Bound, sheet: Sheet) -> Tree:
         )
     for a, b in pairwise(boxes):
         ends = [(a.right, a.middle), (b.x, b.middle)]
-        head = sheet.style.connector != "line"
-        page.add(Link(f"{a.path}->{b.path}", ends, a.path, b.path, sheet.wire, 2.5, sheet.dash, head=head))
+        page.add(Link(f"{a.path}->{b.path}", ends, a.path, b.path, sheet.wire, 2.5, sheet.dash))
     page.add(*boxes)
     return board.finish(y + high + rest)
 
