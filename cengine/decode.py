@@ -52,6 +52,9 @@ class Generation:
     reason: str
 
 
+Pick = Callable[[np.ndarray], int]  # logits [vocab] -> the id that is said
+
+
 @dataclass
 class _Row:
     """A text in a slot: the prompt and what was said."""
@@ -60,6 +63,7 @@ class _Row:
     stream: int  # of the random generator
     text: list[int]
     length: int  # of the prompt
+    pick: Pick | None  # chooses what is said, where someone else does
     fed: int = 0  # the cache holds so many of its tokens
     awaits: tuple[int, int] | None = None  # a slot, and how many tokens of it to take over once they are fed
 
@@ -162,14 +166,18 @@ class Decoder:
         eos: int | None,
         sampling: Sampling = Sampling(),
         progress: Callable[[int], None] | None = None,
+        picks: Sequence[Pick] | None = None,
     ) -> list[Generation]:
-        """Continue every prompt. Prompts wait for a free slot; `progress` gets the number finished so far.
+        """Continue every prompt. Prompts wait for a free slot; `progress` gets the number finished so far. `picks`: one for each
+        prompt, that chooses its ids instead of `sampling`, in order and each once.
 
         Raises ValueError for an empty prompt, one with ids outside the vocabulary, or one that does not fit the context.
         """
         self._check(prompts, max_new)
+        if picks is not None and len(picks) != len(prompts):
+            raise ValueError(f"generate: {len(picks)} picks for {len(prompts)} prompts; expected one for each")
         with self.machine.lock:
-            return self._generate(prompts, max_new, eos, sampling, progress)
+            return self._generate(prompts, max_new, eos, sampling, progress, picks)
 
     def _generate(
         self,
@@ -178,16 +186,21 @@ class Decoder:
         eos: int | None,
         sampling: Sampling,
         progress: Callable[[int], None] | None,
+        picks: Sequence[Pick] | None,
     ) -> list[Generation]:
         self._texts[np.arange(self.config.ctx) >= self._fed[:, None]] = -1  # what an interrupted call did not come to
         named = zip(prompts, streams(prompts) if sampling.temperature else [0] * len(prompts), strict=True)
-        waiting = deque(_Row(number, stream, list(p), len(p)) for number, (p, stream) in enumerate(named))
+        waiting = deque(
+            _Row(number, stream, list(p), len(p), picks[number] if picks else None)
+            for number, (p, stream) in enumerate(named)
+        )
         rows: dict[int, _Row] = {}
         done: dict[int, Generation] = {}
         while waiting or rows:
             self._take_over(rows)
             self._enter(waiting, rows)
-            alone = sampling.temperature == 0.0 and all(row.says for row in rows.values()) and not self.machine.guard
+            alone = sampling.temperature == 0.0 and not picks and all(row.says for row in rows.values())
+            alone = alone and not self.machine.guard
             for slot, tokens in self._say(rows, max_new, eos) if alone else self._feed(rows, sampling):
                 row = rows[slot]
                 row.text += tokens[:-1]
@@ -273,8 +286,10 @@ class Decoder:
             return []
         self.machine.run(self._program("head", len(ready)))
         said = self.machine.view("next")[: len(ready), 0].tolist()
-        if sampling.temperature:
-            logits = self._logits(len(ready))
+        logits = self._logits(len(ready))
+        if ready and rows[ready[0][0]].pick:
+            said = [choose(logits[i]) for i, (s, _) in enumerate(ready) if (choose := rows[s].pick)]
+        elif sampling.temperature:
             said = [pick(logits[i], sampling, rows[s].stream, rows[s].fed) for i, (s, _) in enumerate(ready)]
         return [(slot, [token]) for (slot, _), token in zip(ready, said, strict=True)]
 

@@ -6,14 +6,17 @@ of ends comes first. What an argument may be - words or a reference - is the sur
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from experiments import asset, block
 from experiments.family import Kind, Slot
+from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.style import Style
 from experiments.tag import ID, OUT, TASK, Reader, Tag, Vocabulary, check_payload, frame, read
 from experiments.violation import nearest, shorten
+from experiments.wording import Parts, attributes
 
 MARKER = "scene"
 Argument = Callable[[Reader, Tag, Slot, str], str | None]  # the checked argument, or None and a violation
@@ -135,6 +138,57 @@ def spelling(kind: Kind) -> str:
     head = ["a->b"] if kind.end_tags else ["id"] if kind.id_tag else []
     fields = [f"{slot.name}={'/'.join(slot.legal)}" if slot.named else slot.name for slot in kind.slots]
     return f"[{kind.name}:{'|'.join([*head, *fields])}]"
+
+
+# ---- grammar
+
+
+def say(pen: Pen, piece: re.Pattern[str], usual: str) -> None:
+    """The grammar of such a surface: `piece` is what an argument may be, `usual` the shortest one."""
+    pen.say(f" [{MARKER}]")
+    legal = {**block.AXES, "layout": pen.carried(families())}
+    opening, end = (lambda kind: f" [{kind.name}:"), f" [/{MARKER}]"
+
+    def parts_of(values: dict[str, str]) -> Parts:
+        return Parts.of(pen, block.families.load(values["layout"]), values)
+
+    needed = ("layout", "theme", "tone", "density")
+    values = attributes(
+        pen, block.ORDER, legal, needed, lambda values: tuple(parts_of(values).coming(pen, opening, end))
+    )
+    parts = parts_of(values)
+    while kind := parts.next(pen, opening, end):
+        _say_component(pen, kind, parts, piece, usual)
+
+
+def _say_component(pen: Pen, kind: Kind, parts: Parts, piece: re.Pattern[str], usual: str) -> None:
+    said = bool(kind.end_tags or kind.id_tag)
+    if kind.end_tags:
+        source = parts.source(pen, ">", "-")
+        pen.say(">")
+        parts.target(pen, source, "|]")
+    elif kind.id_tag:
+        parts.id(pen, kind, "|]")
+    slots = {slot.name: slot for slot in kind.slots}
+    places = [slot for slot in kind.slots if not slot.named]
+    stated: list[str] = []
+    by_name = False
+    while len(stated) < len(slots):
+        missing = next((slot.name for slot in kind.slots if slot.required and slot.name not in stated), None)
+        if missing is None and stated and pen.sees(("]", "|")) == "]":
+            break
+        if said:
+            pen.say("|")
+        here = None if by_name or len(stated) >= len(places) else places[len(stated)]
+        own = list(here.legal or (usual,)) if here else []
+        named = [f"{n}={value}" for n, slot in slots.items() if n not in stated for value in slot.legal or (usual,)]
+        named.sort(key=lambda text: not text.startswith(f"{missing}="))
+        first = [*named, *own] if missing and (here is None or here.name != missing) else [*own, *named]
+        name, equals, _ = pen.word(first, piece, "|]", mend=("a", usual)).partition("=")
+        by_name = by_name or bool(equals and name in slots)
+        stated.append(name if equals and name in slots else here.name if here else "")
+        said = True
+    pen.say("]")
 
 
 def vocabulary(families: Sequence[str], attributes: Sequence[str]) -> Vocabulary:

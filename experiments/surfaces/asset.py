@@ -13,15 +13,17 @@ from collections.abc import Sequence
 from experiments import asset, block, payload
 from experiments.family import Slot
 from experiments.payload import MARKER, families
+from experiments.pen import Pen
 from experiments.scene import Scene
 from experiments.style import AXES
 from experiments.tag import Reader, SurfaceError, Tag, Vocabulary
 from experiments.violation import Violation, shorten
 
-__all__ = ["MARKER", "families", "format", "parse", "prompt", "vocabulary"]
+__all__ = ["MARKER", "families", "format", "grammar", "parse", "prompt", "vocabulary"]
 
 WORDS = re.compile(r"(?!@)[^\s\[\]|_]+(?: [^\s\[\]|_]+)*")
 _NAMED = re.compile(r"([a-z_0-9]+)=")
+_PIECE = re.compile(r"[^\s\[\]|]+")
 
 
 def prompt(scene: Scene) -> str:
@@ -65,6 +67,10 @@ def _read_argument(reader: Reader, tag: Tag, slot: Slot, piece: str) -> str | No
         tag, f"{slot.name} {shorten(piece)}", "words, with _ for a space (a reference is not of this surface)"
     )
     return None
+
+
+def grammar(pen: Pen) -> None:
+    payload.say(pen, _PIECE, "a")
 
 
 def vocabulary(families: Sequence[str] | None = None, attributes: Sequence[str] = tuple(AXES)) -> Vocabulary:

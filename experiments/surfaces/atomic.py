@@ -26,11 +26,13 @@ from experiments import families as folder
 from experiments.block import ORDER
 from experiments.family import Family, Kind
 from experiments.infographic import LEGAL_TONES, Infographic
+from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.style import AXES, Style
 from experiments.surfaces import atoms, semantic
 from experiments.tag import ID, OUT, REF, TASK, WORD, Reader, SurfaceError, Tag, Vocabulary, frame, read
 from experiments.violation import Violation, nearest, shorten
+from experiments.wording import Parts, Spelling, attributes
 
 MARKER = "scene"
 BARE = WORD
@@ -285,6 +287,110 @@ def _check_parts(
     given = [name for name, _ in metas]
     if not _is_open(kind) and given != list(kind.attributes):
         reader.report(opening, f"metas {given} in a {kind.name}", f"{list(kind.attributes)}, each once")
+
+
+_ATOM = Spelling(lambda name: f" [{name}] ", lambda name: f" [/{name}]")
+_META = Spelling(lambda name: f" [meta] {name} ", lambda name: " [/meta]")
+_STEP = r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*"
+_PATH = re.compile(rf"{_STEP}(?: {_STEP})* ")
+
+
+def grammar(pen: Pen) -> None:
+    pen.say(f" [{MARKER}]")
+    wide = {axis: tuple(dict.fromkeys((*AXES.get(axis, ()), *values_of(None, axis)))) for axis in ORDER}
+    legal = {axis: values for axis, values in wide.items() if values}
+    legal["layout"] = tuple(
+        sorted(pen.carried(families()), key=lambda name: name not in semantic.families())
+    )  # any canvas goes with these
+
+    def opening(kind: Kind) -> str:
+        return f" [component] [name] {kind.name} [/name]"
+
+    def parts_of(values: dict[str, str]) -> Parts:
+        return Parts.of(pen, folder.load(values["layout"]), values)
+
+    def coming(values: dict[str, str]) -> tuple[str, ...]:
+        return tuple(parts_of(values).coming(pen, opening, f" [/{MARKER}]"))
+
+    parts = parts_of(attributes(pen, ORDER, legal, ALWAYS, coming, _ATOM))
+    while kind := parts.next(pen, opening, f" [/{MARKER}]"):
+        _say_parts(pen, kind, parts)
+        pen.say(" [/component]")
+
+
+def _say_parts(pen: Pen, kind: Kind, parts: Parts) -> None:
+    """What stands between a component's name and its end."""
+    end = " [/component]"
+    if kind.name in (*atom.ATOMS, "canvas"):
+        _say_drawn(pen, kind, end)
+        return
+    bind, metas = (
+        " [bind] ",
+        [[f" [meta] {name} {value} [/meta]" for value in legal] for name, legal in kind.attributes.items()],
+    )
+    if kind.id_tag and (kind.id_required or pen.sees((bind, " [id] ")) == " [id] "):
+        pen.say(" [id] ")
+        parts.id(pen, kind, " ")
+        pen.say(" [/id]")
+    if kind.end_tags:
+        pen.say(" [from] ")
+        source = parts.source(pen, " ")
+        pen.say(" [/from] [to] ")
+        parts.target(pen, source, " ")
+        pen.say(" [/to]")
+    least, most = kind.refs if kind.ref_tag else (0, 0)
+    group = getattr(parts.family, "group", 1) if kind.name == getattr(parts.family, "main", "") else 1
+    count, follow = 0, metas[0] if metas else [end]
+    while count < least or (count < most and (count % group or pen.sees((*follow, bind)) == bind)):
+        pen.choose((*follow, bind) if count >= least and not count % group else (bind,))
+        pen.word(("a ",), _PATH, "[", mend=(" ", "a "))
+        pen.say("[/bind]")
+        count += 1
+    for options in metas:
+        pen.choose(options)
+    if kind.slots:
+        _say_fields(pen, kind, end)
+
+
+def _say_drawn(pen: Pen, kind: Kind, end: str) -> None:
+    """A shape or the canvas: its words, then its attributes as metas."""
+    if kind.name == "text" and pen.choose((" [words] ", " [bind] ")) == " [words] ":
+        pen.word(("a ",), atoms.SAID, "[", mend=(" ", "a "))
+        pen.say("[/words]")
+    elif kind.name == "text":
+        pen.word(("a ",), _PATH, "[", mend=(" ", "a "))
+        pen.say("[/bind]")
+    if kind.name == "canvas":
+        legal = {name: values for name in atom.CANVAS if (values := atom.legal(name))}
+        attributes(pen, atom.CANVAS, legal, atom.NEEDED, lambda _: (end,), _META, atoms.MEASURED)
+    else:
+        atoms.say_attributes(pen, kind.name, (end,), _META)
+
+
+def _say_fields(pen: Pen, kind: Kind, end: str) -> None:
+    """Fields with their paths in order, then those with a value of a closed list; required ones of either kind once."""
+    names = [slot.name for slot in kind.slots]
+    needed = [slot.name for slot in kind.slots if slot.required]
+    said: list[str] = []
+    closed = False
+    while True:
+        last = max(map(names.index, said), default=-1) if not closed else -1
+        missing = [name for name in needed if name not in said]
+        fields = (
+            [] if closed else [f" [field] {name} " for name in names if name not in said and names.index(name) > last]
+        )
+        metas = [f" [meta] {slot.name} {v} [/meta]" for slot in kind.slots for v in slot.legal if slot.name not in said]
+        first = [text for text in (*fields, *metas) if missing and text.split()[1] == missing[0]]
+        ended = [] if missing or not said else [end]
+        options = dict.fromkeys([*first, *ended, *fields, *metas])
+        if pen.sees(tuple(options)) == end:
+            return
+        chosen = pen.choose(tuple(options))
+        said.append(chosen.split()[1])
+        closed = closed or chosen.startswith(" [meta]")
+        if chosen.startswith(" [field]"):
+            pen.word(("a ",), _PATH, "[", mend=(" ", "a "))
+            pen.say("[/field]")
 
 
 def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:

@@ -9,11 +9,14 @@ violations at the tag that says so. It carries one family, `atoms`; what its pro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from experiments import atom
 from experiments import families as folder
 from experiments import order as orders
+from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.style import Style
 from experiments.tag import (
@@ -31,6 +34,7 @@ from experiments.tag import (
     split,
 )
 from experiments.violation import Violation, nearest, shorten
+from experiments.wording import BRACKETS, Say, Spelling, attributes
 
 MARKER = "svg"
 BARE = WORD
@@ -182,6 +186,61 @@ def _read_atom(reader: Reader, opening: Tag, tags: list[Tag]) -> Component:
             values[tag.name] = tag.value
     found = [(name, values[name]) for name in order if name in values]
     return Component(kind, ref=slot, attributes=(*found, *([(atom.WORDS, " ".join(words))] if words else [])))
+
+
+_NUMBERS = ("0", "00", "1", "5", "6")  # what may be put behind an unfinished number
+CORNERS = ("1", "1,1", ",1", "|1,1", "1|1,1", "1,1|1,1", ",1|1,1")
+_USUAL = {"w": "16", "h": "16", "font": "4", "points": "1,1|2,2", "tx": "1", "ty": "8", "r": "0", "rx": "0", "sw": "0"}
+_DIGITS = re.compile("[0-9a-f]{6}")
+SAID = re.compile(rf"{WORD.pattern}(?: {WORD.pattern})* ")
+
+
+def grammar(pen: Pen) -> None:
+    """Numbers are of the right form, and a shape that leaves the canvas is not closed."""
+    pen.say(f" [{MARKER}]")
+    shapes, end = [f" [{kind}]" for kind in ("circle", *(k for k in atom.ATOMS if k != "circle"))], f" [/{MARKER}]"
+    legal = {name: values for name in HEADER if (values := atom.legal(name))}
+    attributes(pen, HEADER, legal, atom.NEEDED, lambda _: shapes, values=MEASURED)
+    first = True
+    while (chosen := pen.choose(shapes if first else (end, *shapes))) != end:
+        say_atom(pen, chosen[2:-1], (end, *shapes))
+        first = False
+
+
+def say_number(pen: Pen, name: str, stop: str) -> str:
+    pattern = atom.POINTS if name == "points" else atom.SIDE if name in atom.NEEDED else atom.NUMBER
+    return pen.word((_USUAL.get(name, "1"),), pattern, stop, mend=CORNERS if name == "points" else _NUMBERS)
+
+
+def _say_colour(pen: Pen, stop: str) -> str:
+    return pen.word(("000000",), _DIGITS, stop, mend=["0" * n for n in range(1, 6)])
+
+
+def _say_measure(name: str, pen: Pen, stop: str) -> str:
+    return say_number(pen, name, stop)
+
+
+COLOURED = ("fill", "stroke")
+MEASURED: dict[str, Say] = {name: partial(_say_measure, name) for name in MEASURES}
+MEASURED |= dict.fromkeys(COLOURED, _say_colour)
+
+
+def say_attributes(pen: Pen, kind: str, follow: Sequence[str], spelling: Spelling = BRACKETS) -> None:
+    """The attributes of a shape, in order, up to what may follow them."""
+    order = atom.ATOMS[kind]
+    needed = [n for n in order if n not in atom.OPTIONAL or (n == "fill" and kind == "text")]
+    legal = {name: (*values, *["#"] * (name in COLOURED)) for name in order if (values := atom.legal(name))}
+    attributes(pen, order, legal, needed, lambda _: follow, spelling, MEASURED)
+
+
+def say_atom(pen: Pen, kind: str, follow: Sequence[str]) -> None:
+    say_attributes(pen, kind, follow)
+    if kind == "text":
+        pen.say(" ")
+        if pen.word(("a ",), SAID, "[", mend=(" ", "a "), instead=("[slot:",)) == "[slot:":
+            pen.word(("a",), ID, "]")
+            pen.say("] ")
+        pen.say("[/text]")
 
 
 def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:

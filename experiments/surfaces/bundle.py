@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from experiments import families as folder
 from experiments.family import Family, Form
+from experiments.pen import Pen
 from experiments.scene import Scene
 from experiments.style import AXES, Style
 from experiments.tag import OUT, TASK, Reader, SurfaceError, Tag, Vocabulary, check_value, frame, read
@@ -144,6 +145,21 @@ def _check_counts(reader: Reader, form: Form | None, counts: dict[str, int | Non
     for name, got, expected in form.faults(known) if form else ():
         if name in known:
             reader.report(first[name], f"{name} {got}", expected)
+
+
+def grammar(pen: Pen) -> None:
+    """Exactly the bundles that can be drawn: every count may still be part of legal ones."""
+    pen.say(f" [{MARKER}]")
+    name = pen.choose([f" [family:{name}]" for name in pen.carried(families())])[9:-1]
+    forms = folder.load(name).forms
+    form = forms[pen.choose([f" [form:{name}]" for name in forms])[7:-1]]
+    for axis in STYLE:
+        pen.choose([f" [{axis}:{value}]" for value in AXES[axis]])
+    left = form.legal()
+    for place, field in enumerate(form.ranges):
+        count = pen.choose([f" [{field}:{n}]" for n in sorted({counts[place][1] for counts in left})])
+        left = tuple(counts for counts in left if f" [{field}:{counts[place][1]}]" == count)
+    pen.say(f" [/{MARKER}]")
 
 
 def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:

@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from experiments import block
+from experiments import families as folder
 from experiments.family import Kind
+from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.tag import REF, Reader, Tag, Vocabulary, check_payload, frame, read
 from experiments.violation import shorten
+from experiments.wording import Parts, attributes
 
 MARKER = "scene"
 
@@ -94,6 +97,47 @@ def _spelling(kind: Kind) -> str:
     slots += ["ref"] * kind.refs[0] + ["..."] * (kind.refs[0] < kind.refs[1]) if kind.ref_tag else []
     slots += [f"{name}={'/'.join(legal)}" for name, legal in kind.attributes.items()]
     return f"[{kind.name}:{'|'.join(slots)}]"
+
+
+def grammar(pen: Pen) -> None:
+    """The canonical order of attributes, and all that a style always says."""
+    pen.say(f" [{MARKER}]")
+    legal = {**block.AXES, "layout": pen.carried(families())}
+    opening, end = (lambda kind: f" [{kind.name}:"), f" [/{MARKER}]"
+
+    def parts_of(values: dict[str, str]) -> Parts:
+        return Parts.of(pen, folder.load(values["layout"]), values)
+
+    needed = ("layout", "theme", "tone", "density")
+    values = attributes(
+        pen, block.ORDER, legal, needed, lambda values: tuple(parts_of(values).coming(pen, opening, end))
+    )
+    parts = parts_of(values)
+    while kind := parts.next(pen, opening, end):
+        say_component(pen, kind, parts)
+
+
+def say_component(pen: Pen, kind: Kind, parts: Parts, group: int = 1) -> None:
+    """What stands in a component's tag behind the colon, and the bracket. `group`: references come so many at a time."""
+    least, most = kind.refs if kind.ref_tag else (0, 0)
+    said = bool(kind.end_tags or (kind.id_tag and kind.id_required))
+    if kind.end_tags:
+        source = parts.source(pen, ">", "-")
+        pen.say(">")
+        parts.target(pen, source, "|]")
+    elif said:
+        parts.id(pen, kind, "|]")
+    elif kind.id_tag:
+        most += 1  # an id may come first
+    count, lists = 0, [[f"|{name}={value}" for value in legal] for name, legal in kind.attributes.items()]
+    while count < least or (count < most and not lists and (count % group or pen.sees(("]", "|")) == "|")):
+        if said:
+            pen.say("|")
+        pen.word(("a",), REF, "|]")
+        said, count = True, count + 1
+    for options in lists:
+        pen.choose(options)
+    pen.say("]")
 
 
 def vocabulary(

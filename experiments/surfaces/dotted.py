@@ -7,17 +7,19 @@ Read as people write: style attributes in any order, absent ones at their defaul
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from experiments import block, payload
 from experiments.family import Slot
 from experiments.payload import MARKER, families
+from experiments.pen import Pen
 from experiments.scene import Scene
 from experiments.style import AXES
 from experiments.tag import REF, Reader, Tag, Vocabulary
 from experiments.violation import shorten
 
-__all__ = ["MARKER", "families", "format", "parse", "prompt", "vocabulary"]
+__all__ = ["MARKER", "families", "format", "grammar", "parse", "prompt", "vocabulary"]
 
 
 def prompt(scene: Scene) -> str:
@@ -41,6 +43,13 @@ def read_argument(reader: Reader, tag: Tag, slot: Slot, piece: str) -> str | Non
     also = f", or one of {', '.join(slot.legal)}" if slot.legal else " (words are not of this surface)"
     reader.report(tag, f"{slot.name} {shorten(piece)}", f"a reference such as `@title.headline`{also}")
     return None
+
+
+_PIECE = re.compile(rf"(?:[a-z_0-9]+=)?(?:@(?:{REF.pattern})|[a-z]+)")
+
+
+def grammar(pen: Pen) -> None:
+    payload.say(pen, _PIECE, "@a")
 
 
 def vocabulary(families: Sequence[str] | None = None, attributes: Sequence[str] = tuple(AXES)) -> Vocabulary:

@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from experiments import block, longhand
+from experiments import families as folder
 from experiments.family import Kind
+from experiments.pen import Pen
 from experiments.scene import Component, Scene
-from experiments.tag import Reader, Tag, Vocabulary, frame, read
+from experiments.tag import REF, Reader, Tag, Vocabulary, frame, read
 from experiments.violation import shorten
+from experiments.wording import Parts, attributes
 
 MARKER = "scene"
 
@@ -125,6 +128,52 @@ def _read_fields(reader: Reader, kind: Kind, opening: Tag, tags: Sequence[Tag]) 
             reader.report(opening, f"no [{field.tag}:]", legal)
             sound = False
     return block.assemble(kind, values, more) if sound else None
+
+
+def grammar(pen: Pen) -> None:
+    pen.say(f" [{MARKER}]")
+    legal = {**block.AXES, "layout": pen.carried(families())}
+    values = attributes(pen, block.ORDER, legal, block.ALWAYS, lambda _: ())
+    parts = Parts.of(pen, folder.load(values["layout"]), values)
+    while kind := parts.next(pen, lambda kind: f" [{kind.name}]", f" [/{MARKER}]"):
+        _say_fields(pen, kind, parts)
+        pen.say(f" [/{kind.name}]")
+
+
+def _say_fields(pen: Pen, kind: Kind, parts: Parts) -> None:
+    fields, end, source, at, refs = block.fields(kind), f" [/{kind.name}]", "", 0, 0
+
+    def openings(field: block.Field) -> list[str]:
+        return [f" [{field.tag}:{value}]" for value in field.legal] or [f" [{field.tag}:"]
+
+    while at < len(fields):
+        field = fields[at]
+        follow = openings(fields[at + 1]) if at + 1 < len(fields) else [end]
+        again = field.slot == "ref" and refs > 0
+        most = kind.refs[1] if field.slot == "ref" else 1
+        optional = not field.required or (again and refs >= kind.refs[0])
+        if (again and refs >= most) or (optional and pen.sees((*follow, *openings(field))) in follow):
+            at += 1
+            continue
+        pen.choose((*follow, *openings(field)) if optional else openings(field))
+        refs += field.slot == "ref"
+        source = _say_value(pen, kind, parts, field, source)
+        at += field.slot != "ref"
+
+
+def _say_value(pen: Pen, kind: Kind, parts: Parts, field: block.Field, source: str) -> str:
+    """Say what an open field holds, and its bracket. Returns the source of an edge, for its target."""
+    if field.slot == "id":
+        parts.id(pen, kind, "]")
+    elif field.slot == "source":
+        source = parts.source(pen, "]")
+    elif field.slot == "target":
+        parts.target(pen, source, "]")
+    elif field.slot == "ref":
+        pen.word(("a",), REF, "]")
+    if not field.legal:
+        pen.say("]")
+    return source
 
 
 def vocabulary(

@@ -12,15 +12,18 @@ import re
 from collections.abc import Iterator, Sequence
 
 from experiments import asset, block, payload
+from experiments import families as folder
 from experiments.family import Kind
 from experiments.payload import MARKER, families
+from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.style import AXES
 from experiments.surfaces import gold
 from experiments.tag import ID, REF, Reader, Tag, Vocabulary, check_payload, frame, read
 from experiments.violation import nearest, shorten
+from experiments.wording import Parts, attributes
 
-__all__ = ["MARKER", "families", "format", "parse", "prompt", "vocabulary"]
+__all__ = ["MARKER", "families", "format", "grammar", "parse", "prompt", "vocabulary"]
 
 BARE = re.compile(rf"@(?:{REF.pattern})")
 
@@ -110,6 +113,41 @@ def _read_closed(reader: Reader, tag: Tag, name: str, legal: Sequence[str], lite
         literal[name] = tag.value or ""
     else:
         reader.report(tag, shorten(tag.text), f"[{name}:] with one of {', '.join(legal)}")
+
+
+def grammar(pen: Pen) -> None:
+    pen.say(f" [{MARKER}]")
+    legal = {**block.AXES, "layout": pen.carried(families())}
+    values = attributes(pen, block.ORDER, legal, block.ALWAYS, lambda _: ())
+    parts = Parts.of(pen, folder.load(values["layout"]), values)
+    while kind := parts.next(pen, lambda kind: f" [{kind.name}]", f" [/{MARKER}]"):
+        _say_fields(pen, kind, parts)
+
+
+def _say_fields(pen: Pen, kind: Kind, parts: Parts) -> None:
+    if kind.id_tag:
+        pen.say(f" [{kind.id_tag}:")
+        parts.id(pen, kind, "]")
+        pen.say("]")
+    if kind.end_tags:
+        pen.say(f" [{kind.end_tags[0]}:")
+        source = parts.source(pen, "]")
+        pen.say(f"] [{kind.end_tags[1]}:")
+        parts.target(pen, source, "]")
+        pen.say("]")
+    slots, at, end = kind.slots, 0, f" [/{kind.name}]"
+    while True:
+        owed = next((i for i in range(at, len(slots)) if slots[i].required), None)
+        may = slots[at:] if owed is None else slots[at : owed + 1]
+        table = {f" [field:{slot.name}] @": slot for slot in reversed(may)}
+        table |= {f" [{slot.name}:{value}]": slot for slot in reversed(may) for value in slot.legal}
+        ended = (end,) if owed is None and (at or not slots) else ()
+        chosen = pen.choose((*ended, *table))
+        if chosen == end:
+            return
+        if chosen.endswith("@"):
+            pen.word(("a",), REF, " ")
+        at = slots.index(table[chosen]) + 1
 
 
 def vocabulary(families: Sequence[str] | None = None, attributes: Sequence[str] = tuple(AXES)) -> Vocabulary:

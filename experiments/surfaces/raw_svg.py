@@ -16,10 +16,12 @@ from itertools import product
 
 from experiments import atom, order
 from experiments import families as folder
+from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.surfaces import atoms
 from experiments.tag import MAX_TEXT, WORD, Reader, SurfaceError, Tag, Vocabulary
 from experiments.violation import Violation, nearest, shorten
+from experiments.wording import Spelling, attributes
 
 MARKER = "svg"
 MARKERS, BARE = ("<svg", "</svg>"), WORD
@@ -256,6 +258,53 @@ def _refuse_names(reader: Reader, tag: Tag, values: dict[str, str], legal: Seque
     for name in values:
         if name not in legal:
             reader.report(tag, f"{name} on <{tag.name}>", f"only {', '.join(legal)}{nearest(name, legal)}")
+
+
+_MARKUP = Spelling(lambda name: f' {NAMES.get(name, name)}="', lambda name: '"')
+_SAID = re.compile(r"(?:[^<>&\"]|&(?:amp|lt|gt|quot|apos);)+")
+_ENTITY_ENDS = ("a", ";", "t;", "p;", "mp;", "amp;", "ot;", "uot;", "os;")
+
+
+def grammar(pen: Pen) -> None:
+    """The canonical spelling of a document; a shape that leaves the canvas is not closed."""
+    pen.say(f' <svg xmlns="{NAMESPACE}" width="')
+    width = atoms.say_number(pen, "w", '"')
+    pen.say('" height="')
+    height = atoms.say_number(pen, "h", '"')
+    pen.say(f'" viewBox="0 0 {width} {height}">')
+    shapes, end = [f"<{kind} " for kind in ("circle", *(k for k in atom.ATOMS if k != "circle"))], "</svg>"
+    first = True
+    while (chosen := pen.choose(shapes if first else (end, *shapes))) != end:
+        _say_shape(pen, chosen[1:-1])
+        first = False
+
+
+def _say_shape(pen: Pen, kind: str) -> None:
+    order, end = atom.ATOMS[kind], ">" if kind == "text" else "/>"
+    needed = [n for n in order if n not in atom.OPTIONAL or (n == "fill" and kind == "text")]
+    legal = {name: values for name in order if (values := atom.legal(name))} | {"fill": ("",), "stroke": ("",)}
+    # the first attribute's space was said with the name
+    opened = Spelling(lambda name: _MARKUP.opening(name)[name == order[0] :], _MARKUP.closing)
+    attributes(
+        pen, order, legal, needed, lambda _: (end,), opened, {**_MEASURED, "fill": _say_colour, "stroke": _say_colour}
+    )
+    pen.say(end)
+    if kind == "text":
+        pen.word(("a",), _SAID, "<", mend=_ENTITY_ENDS)
+        pen.say("</text>")
+
+
+def _say_colour(pen: Pen, stop: str) -> str:
+    return pen.word(("none", "#000000"), _COLOUR, stop, mend=["0" * n for n in range(1, 7)])
+
+
+def _say_points(pen: Pen, stop: str) -> str:
+    return pen.word(("1,1 2,2",), _POINTS, stop, mend=[m.replace("|", " ") for m in atoms.CORNERS])
+
+
+_COLOUR = re.compile(rf"none|{atom.HEX.pattern}")
+_POINTS = re.compile(atom.POINTS.pattern.replace(r"\|", " "))
+_MEASURED = {**atoms.MEASURED, "points": _say_points}
 
 
 def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:

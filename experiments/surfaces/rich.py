@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from experiments import atom
 from experiments.infographic import LEGAL_TONES
+from experiments.pen import Pen
 from experiments.scene import Scene
 from experiments.style import AXES, Style
 from experiments.surfaces import compact, semantic
@@ -78,6 +79,10 @@ def parse(text: str) -> Scene:
     scene = Scene(name, style, topic, components=tuple(part for part, _ in parts))
     semantic.report_faults(reader, family, scene, [tag for _, tag in parts])
     return scene
+
+
+def grammar(pen: Pen) -> None:
+    semantic.say(pen, ORDER, LEGAL, NEEDED, {}, NAMES)
 
 
 def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:

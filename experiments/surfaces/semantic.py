@@ -17,6 +17,7 @@ from experiments import atom
 from experiments import families as folder
 from experiments.family import Kind
 from experiments.infographic import ACCENTS, BACKGROUNDS, FRAMES, ROOM, Asked, Infographic, asked_of, count_of, derive
+from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.style import Style
 from experiments.surfaces import compact
@@ -35,6 +36,7 @@ from experiments.tag import (
     split,
 )
 from experiments.violation import Violation, shorten
+from experiments.wording import Parts, attributes
 
 MARKER = "scene"
 CANVAS = "small"  # what these pictures are in the scene model; their texts say `wide`
@@ -215,6 +217,36 @@ def report_faults(reader: Reader, family: Infographic, scene: Scene, tags: Seque
     for fault in family.inspect(scene):
         reader.report(None if fault.component is None else tags[fault.component], fault.got, fault.expected)
     reader.fail_if_any()
+
+
+def grammar(pen: Pen) -> None:
+    say(pen, ORDER, LEGAL, [name for name in ORDER if name != "source"], LOOKS, {})
+
+
+def say(
+    pen: Pen, order: Sequence[str], legal: Mapping[str, Sequence[str]], needed: Sequence[str], looks: Mapping[str, Sequence[str]],
+    names: Mapping[str, str],
+) -> None:  # fmt: skip
+    """The grammar of an infographic: attributes, then components with the looks behind them. `names`: a surface's own names of kinds."""
+    pen.say(f" [{MARKER}]")
+    legal = {**legal, "layout": tuple(map(layout_of, pen.carried(families())))}
+    values = attributes(pen, order, legal, needed, lambda _: ())
+    family = load(values["layout"].replace("-", "_"))
+    parts = Parts.of(pen, family, values, omit=("source",))
+    opening, end = (lambda kind: f" [{names.get(kind.name, kind.name)}:"), f" [/{MARKER}]"
+    last, after = "", {"hero": "rail", family.main: "marker"}
+    while True:
+        look = after.get(last, "")
+        tags = tuple(f" [{look}:{value}]" for value in looks.get(look, ()))
+        may = (*parts.coming(pen, opening, end), *tags)
+        last = ""
+        if pen.sees(may) in tags:
+            pen.choose(may)
+        kind = parts.next(pen, opening, end)
+        if kind is None:
+            return
+        last = kind.name
+        compact.say_component(pen, kind, parts, family.group if kind.name == family.main else 1)
 
 
 def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:
