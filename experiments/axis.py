@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments.violation import Violation, nearest, shorten
 
-BY_STAGE = ("mixture", "budget")  # settings that are a table of stages
+BY_STAGE = ("mixture", "budget", "replay")  # settings that are a table of stages
 NOTHING = "nothing"
 
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cengine.model import Config
-from experiments import axis, brief, case, coders, document, families, prompt, surfaces
+from experiments import axis, brief, case, coders, document, families, prompt, replay, surfaces
 from experiments.style import AXES, BACKGROUNDS, Style
 from experiments.tag import SurfaceError
 from experiments.violation import Violation, nearest
@@ -180,10 +180,25 @@ class Published(Record):
     note: str = ""
 
 
+class Replay(Record):
+    """Rows of other rungs of the spec in a stage: a builder of `replay.py`, the rungs whose rows it may take, and its options."""
+
+    builder: str
+    sources: tuple[str, ...] = Field(..., min_length=1)
+    options: dict[str, int] = {}
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Replay:
+        for wrong in replay.faults(self.builder, self.options):
+            raise ValueError(f"got {wrong}")
+        return self
+
+
 class Rung(Record):
     """One controlled change. `axis` is the one place of its settings that may differ from the baseline's (null without a baseline), `change` the
-    same in words. `mixture`: stage -> prompt surface -> rows per target. `rows` x `accumulate` windows make a step. `headline` marks the
-    spec's best rung. What a rung does not say, its baseline says, and `held_constant` is then what its axis does not touch.
+    same in words. `mixture`: stage -> prompt surface -> rows per target; `replay`: stage -> rows of other rungs beside these. `rows` x
+    `accumulate` windows make a step. `headline` marks the spec's best rung. What a rung does not say, its baseline says, and
+    `held_constant` is then what its axis does not touch.
     """
 
     baseline: str | None
@@ -193,6 +208,7 @@ class Rung(Record):
     held_constant: tuple[str, ...] = ()
     mixture: dict[str, dict[str, int]]
     budget: dict[str, Budget]
+    replay: dict[str, Replay] = {}
     rows: int = Field(default=4, ge=1)
     accumulate: int = Field(default=1, ge=1)
     model: Shape | None = None
@@ -223,6 +239,10 @@ class Rung(Record):
             raise ValueError(
                 f"stages {sorted(self.budget)} with mixtures for {sorted(self.mixture)}; each stage of {STAGES} needs both"
             )
+        if strange := sorted(set(self.replay) - set(self.budget)):
+            raise ValueError(
+                f"replay in {', '.join(strange)}, expected it in stages of the rung: {', '.join(self.budget)}"
+            )
         return self
 
     def stages(self) -> list[str]:
@@ -248,10 +268,20 @@ class Spec(Record):
         missing = {n: r.baseline for n, r in self.rungs.items() if r.baseline and r.baseline not in self.rungs}
         if missing:
             raise ValueError(f"baselines that are no rungs of this spec: {missing}")
+        for name in self.rungs:
+            self._follow_sources(name, (name,))
         best = [n for n, r in self.rungs.items() if r.headline]
         if len(best) > 1:
             raise ValueError(f"headline: {', '.join(best)}; at most one rung is the best of its spec")
         return self
+
+    def _follow_sources(self, name: str, above: tuple[str, ...]) -> None:
+        """Refuse replays of rungs that are not there, and of rungs that in turn replay this one."""
+        for source in dict.fromkeys(s for way in self.rungs[name].replay.values() for s in way.sources):
+            if source not in self.rungs or source in above:
+                told = "replays itself" if source in above else "is no rung of this spec"
+                raise ValueError(f"replay of {name}: its source {source} {told}")
+            self._follow_sources(source, (*above, source))
 
 
 class Selected(Record):
@@ -282,7 +312,8 @@ class Selected(Record):
         """Everything that decides what is trained, as plain data with every default filled in: what an axis is a place of."""
         spec = self.spec.model_dump(mode="json", exclude={"name", "rungs", "why", "title"})
         own = {"tokenizer": self.tokenizer.model_dump(), "model": self.model.model_dump()}
-        return {**spec, **self.rung.model_dump(mode="json", exclude=PROSE), **own}
+        rung = self.rung.model_dump(mode="json", exclude=PROSE | ({"replay"} if not self.rung.replay else set()))
+        return {**spec, **rung, **own}
 
     def resolved(self) -> dict:
         """Everything that decides what is trained and scored, as plain data (no prose, no published figures)."""

@@ -5,12 +5,14 @@ nothing leaks. A run writes it down; a promotion draws it again and compares has
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from experiments import corpus, split
+from experiments import corpus, replay, split
 from experiments.corpus import Pools, Row
 from experiments.ladder import Selected, digest
 from experiments.probes import contract as contracts
+
+DATA_SEED = 42  # of rows, whatever seed a run trains with
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,23 @@ class Material:
 def rows(selected: Selected) -> tuple[Pools, dict[str, list[Row]], list[Row]]:
     """Targets, training rows by stage, held-out rows."""
     targets = corpus.pools(selected.spec)
-    stages = {stage: corpus.stage_rows(selected, stage, targets) for stage in selected.rung.stages()}
+    stages = {stage: stage_rows(selected, stage, targets) for stage in selected.rung.stages()}
     return targets, stages, corpus.dev_rows(selected.spec, targets)
+
+
+def stage_rows(selected: Selected, stage: str, targets: Pools) -> list[Row]:
+    """The rows of a stage: its mixture's, and where it replays, those of its sources that its builder takes."""
+    own = corpus.stage_rows(selected, stage, targets)
+    asked = selected.rung.replay.get(stage)
+    if asked is None:
+        return own
+    past = [
+        replace(row, split=stage)
+        for source in asked.sources
+        for other in selected.spec.rungs[source].stages()
+        for row in stage_rows(Selected(spec=selected.spec, name=source), other, targets)
+    ]
+    return replay.build(asked.builder, own, past, DATA_SEED, asked.options)
 
 
 def corpus_sha256(stages: Mapping[str, Sequence[Row]], dev: Sequence[Row]) -> str:

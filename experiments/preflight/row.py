@@ -81,7 +81,8 @@ def well_formed(prepared: Prepared, place: Place) -> Finding:
 
 @check()
 def no_doubles(prepared: Prepared, place: Place) -> Finding:
-    """No target is drawn twice, and inside a stage a row comes from one prompt surface, as often as its weight says at most."""
+    """No target is drawn twice, and inside a stage a row comes from one prompt surface, as often as its weight says at most (once if it is
+    replayed)."""
     rung, drawn = prepared.selected.rung, prepared.material
     faults = [
         f"target {shorten(t)} {n} times" for t, n in Counter(t.text for t in drawn.targets.trained).items() if n > 1
@@ -91,7 +92,7 @@ def no_doubles(prepared: Prepared, place: Place) -> Finding:
         for row in rows:
             sources[row.text][row.surface] += 1
         for text, counts in sources.items():
-            over = [s for s, n in counts.items() if n > rung.mixture[stage].get(s, 0)]
+            over = [s for s, n in counts.items() if n > max(stage in rung.replay, rung.mixture[stage].get(s, 0))]
             if len(counts) > 1 or over:
                 faults.append(f"{stage}: {shorten(text)} from {dict(counts)}")
     return judge(
