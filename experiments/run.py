@@ -21,7 +21,7 @@ from cengine.engine import Pool
 from cengine.inventory import plan_of
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Stream, Trainer
-from experiments import dataset, material, plugin, source, tokenizer
+from experiments import curriculum, dataset, material, plugin, source, tokenizer
 from experiments.corpus import Pools, Row
 from experiments.ladder import Selected, digest, select
 from experiments.pack import Packed, trained
@@ -203,6 +203,7 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
     decoder = Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool, guard=guard)
     outputs = probe(contract, coder, decoder, recorder)
     measures |= _odd(folder, selected, targets, contract, coder, decoder)
+    measures |= _frontiers(folder, selected, outputs)
     pairs = [(baseline.told(r.prompt, r.brief), f" {r.output}") for rows in stages.values() for r in rows]
     baselines = baseline.evaluate(pairs, contract["cases"])
     outcome = Outcome(folder, place, contract, outputs, baselines, proof, report, hashes, measures)
@@ -359,6 +360,17 @@ def _odd(
     write_json(folder / "odd.json", {"rates": table, "outputs": rows})
     whole = sum(cell["k"] for cell in table.values()) / len(odds)
     return {"ood_pass_rate": whole} | {f"ood.{kind}": cell["k"] / cell["n"] for kind, cell in table.items()}
+
+
+def _frontiers(folder: Path, selected: Selected, outputs: Sequence[Output]) -> dict[str, float]:
+    """The measure of each frontier of the spec's curriculum, and how many lie beyond their bounds; nothing where there is no curriculum."""
+    values = curriculum.measured(selected.spec.name, outputs)
+    if not values:
+        return {}
+    reached = curriculum.reached(values)
+    write_json(folder / "frontiers.json", {"values": values, "reached": reached})
+    known = {f"frontier.{name}": value for name, value in values.items() if value is not None}
+    return {**known, "frontiers_reached": float(len(reached))}
 
 
 def write_json(path: Path, value: object) -> None:

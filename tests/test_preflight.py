@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cengine import parity
 from cktrack import cli
-from experiments import coders, ladder, preflight
+from experiments import coders, curriculum, ladder, preflight
 from experiments.ladder import Selected
 from experiments.preflight import Place, PreflightError, machine, picture
 from experiments.prepared import Prepared, policy_of
@@ -148,7 +148,18 @@ def a_text_of_another_picture(prepared, monkeypatch):
     prepared._made["material"] = replace(prepared.material, targets=mixed)
 
 
+def a_competency_that_nobody_trains(prepared, monkeypatch):
+    book = curriculum.load()
+    closure = book.competencies["closure"].model_copy(update={"surfaces": ("listed",)})
+    plan = book.specs["routing"].model_copy(
+        update={"competencies": {"closure": ("midtrain",)}, "frontiers": ("stop_leakage",)}
+    )
+    planted = book.model_copy(update={"competencies": {"closure": closure}, "specs": {"spec12": plan}})
+    monkeypatch.setattr(curriculum, "load", lambda: planted)
+
+
 ATTACKS = {
+    "curriculum_taught": [a_competency_that_nobody_trains],
     "covered": [without_a_surface, without_a_family_in_a_split],
     "well_formed": [beyond_ascii, no_scene, not_canonical],
     "no_doubles": [twice, two_surfaces],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from experiments import families, surfaces
+from experiments import curriculum, families, surfaces
 from experiments.corpus import Row
 from experiments.pack import cut
 from experiments.preflight import Finding, Place, check, judge
@@ -52,6 +52,17 @@ def covered(prepared: Prepared, place: Place) -> Finding:
     missing += _absent("probes, form", declared["form"], (c["form"] for c in cases))
     told = f"{len(drawn.training)} rows, {len(cases)} cases"
     return judge(not missing, _told(missing) or told, "rows of all that is declared", missing=missing)
+
+
+@check()
+def curriculum_taught(prepared: Prepared, place: Place) -> Finding:
+    """The best rung of a spec with a curriculum teaches and asks all that it declares: competencies in their stages, frontiers where they are
+    measured, every profile of its briefs. Other rungs may leave out what they change; what that is, is told."""
+    selected = prepared.selected
+    lacking = curriculum.audit(selected, prepared.material)
+    strict = selected.rung.headline and selected.spec.name in curriculum.load().specs
+    told = _told(lacking) or "all that is declared"
+    return judge(not (lacking and strict), told, "rows and cases for the whole curriculum", lacking=lacking)
 
 
 @check()
