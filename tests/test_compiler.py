@@ -86,7 +86,9 @@ def test_connectors_and_heroes_look_as_they_are_called() -> None:
     assert drawn["arrow"] == drawn["tree"] == compiler.compile(one.scene(Style()), one.content).svg
     assert len(set(drawn.values())) == len(drawn) - 1
     heads = {name: svg.count("<polygon") for name, svg in drawn.items()}
-    assert heads["line"] == heads["bracket"] == heads["curve"] - 7 and "Q" not in re.sub(">[^<]*<", "", drawn["bracket"])
+    assert heads["line"] == heads["bracket"] == heads["curve"] - 7 and "Q" not in re.sub(
+        ">[^<]*<", "", drawn["bracket"]
+    )
     parts = {}
     for hero in AXES["hero"]:
         tree = compiler.lay_out(one.scene(Style(hero=hero)), one.content)
