@@ -8,7 +8,7 @@ are drawn. How a brief is worded is `prompt.py`'s; what of it is held out is `co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -43,7 +43,7 @@ NUMBERS = (
     "fifteen",
     "sixteen",
 )
-STYLE = ("theme", "tone", "density", "background")
+STYLE = ("theme", "tone", "density", "background", "frame", "connector")
 ABSENT = 0.25  # share of briefs that leave out a fact which may be left out
 
 Thing = TypeVar("Thing")
@@ -59,12 +59,13 @@ class Record(BaseModel):
 
 
 class Fact(Record):
-    """Values with their phrases. `cases`: the values are the topics of the spec's cases. `absent`: what leaving it out means (else it
-    is always stated). `only`: outputs of the rules with which it is stated at all.
+    """Values with their phrases. `cases`: the values are the topics of the spec's cases. `of`: it is not drawn, but says this of the
+    answer. `absent`: what leaving it out means (else it is always stated). `only`: outputs of the rules with which it is stated at all.
     """
 
     values: dict[str, tuple[str, ...]] = {}
     cases: bool = False
+    of: Literal["family", "form"] | None = None
     absent: str | None = None
     only: dict[str, tuple[str, ...]] = {}
 
@@ -97,8 +98,9 @@ class Rule(Record):
 
 class Table(Record):
     """A table of briefs. `counts`: count of a form -> the fact by which the content states it; `fixed`: counts that keep one value;
-    `names`: what parts may be called where they are listed instead of counted; `hints`: what a form is called in a hint. `varied`: every
-    case of the families is a topic, and beside the table's facts a brief states how the case is varied (`vary.choices`).
+    `parts`: briefs state how many of the parts of a case are said (`arrange.countings`); `names`: what parts may be called where they are
+    listed instead of counted; `hints`: what a form is called in a hint. `varied`: every case of the families is a topic, and beside the
+    table's facts a brief states how the case is varied (`vary.choices`).
     """
 
     name: str
@@ -107,6 +109,7 @@ class Table(Record):
     counts: dict[str, str] = {}
     fixed: dict[str, int] = {}
     names: tuple[str, ...] = ()
+    parts: bool = False
     hints: dict[str, str] = {}
     varied: bool = False
 
@@ -134,6 +137,7 @@ class Drawn:
     facts: Facts
     case: str
     scene: Scene
+    style: Style  # as it was asked for; the scene's may hold more, which its family says by itself
     arranged: bool = False
 
 
@@ -230,7 +234,7 @@ def _facts(table: Table, values: Mapping[str, list[str]], row: np.ndarray) -> di
     """One value of each fact, or none where the draw leaves it out."""
     found = {}
     for place, (name, fact) in enumerate(table.facts.items()):
-        if fact.absent is None or row[2 * place] >= ABSENT * 2**32:
+        if not fact.of and (fact.absent is None or row[2 * place] >= ABSENT * 2**32):
             found[name] = values[name][int(row[2 * place + 1]) % len(values[name])]
     return found
 
@@ -242,16 +246,25 @@ def _answer(table: Table, source: Source, cases: Mapping[str, Case], facts: dict
     made = _made(table, own, facts)
     if own and table.varied:
         chosen = vary.pick(own, source.surface, style_of(made), row[-vary.WORDS :].tolist())
-        return Drawn((("layout", own.family), *facts.items(), *chosen.facts), own.id, chosen.scene, True)
+        return Drawn(
+            (("layout", own.family), *facts.items(), *chosen.facts), own.id, chosen.scene, chosen.scene.style, True
+        )
+    facts = {n: made[fact.of] if fact.of else facts[n] for n, fact in table.facts.items() if fact.of or n in facts}
     if own and own.surface != "bundle":
-        return Drawn(tuple(facts.items()), own.id, own.scene(style_of(made)))
+        if table.parts:
+            facts |= {name: str(n) for name, n in pick(arrange.countings(own.family, own.components), row[-1])}
+        return Drawn(tuple(facts.items()), own.id, _said(own, made | facts), style_of(made))
     form = made["family"], made["form"]
     counts = counts_of(table, made) or pick(_legal(*form, tuple(table.fixed.items())), row[-1])
     facts |= stated(table, *form, counts)
     able = own or pick(_able(*form), row[-2])
-    return Drawn(
-        tuple(facts.items()), able.id, build(source.surface, made, counts, able.id), source.surface != "bundle"
-    )
+    scene = build(source.surface, made, counts, able.id)
+    return Drawn(tuple(facts.items()), able.id, scene, scene.style, source.surface != "bundle")
+
+
+def _said(own: Case, asked: Mapping[str, str]) -> Scene:
+    """A case with its parts as they are asked for, in the style that is asked for."""
+    return replace(own, components=arrange.vary(own.family, own.components, asked)).scene(style_of(asked))
 
 
 def _made(table: Table, own: Case | None, facts: Mapping[str, str]) -> dict:
@@ -268,7 +281,7 @@ def answer(source: Source, facts: Mapping[str, str]) -> Scene:
         asked = {name: value for name, value in facts.items() if name not in ("layout", *table.facts)}
         return vary.follow(own, source.surface, style_of(made), asked)
     if own and own.surface != "bundle":
-        return own.scene(style_of(made))
+        return _said(own, {**made, **facts})
     counts = counts_of(table, made) or counted(table, made["family"], made["form"], facts)
     return build(source.surface, made, counts, own.id if own else "")
 

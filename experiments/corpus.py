@@ -27,14 +27,16 @@ AXES = ("theme", "density", "background")  # of a form's style combination; the 
 
 @dataclass(frozen=True)
 class Target:
-    """One scene to be said: its output text, and the case whose content it is drawn with. `item` is what styles are held out from.
-    `briefs` are the drawn ones that it answers to, where a spec asks by briefs.
+    """One scene to be said: its output text, and the case whose content it is drawn with. `item` is what styles are held out from,
+    `style` the one that is asked for (the scene's may hold more, which its family says by itself). `briefs` are the drawn ones that it
+    answers to, where a spec asks by briefs.
     """
 
     item: str
     case: str
     scene: Scene
     text: str
+    style: Style
     briefs: tuple[Facts, ...] = ()
 
 
@@ -81,8 +83,8 @@ def pools(spec: Spec, seed: int = 42) -> Pools:
     return {"cases": _case_pools, "forms": _form_pools, "briefs": _brief_pools}[spec.targets.kind](spec, seed)
 
 
-def _target(spec: Spec, item: str, case: str, scene: Scene) -> Target:
-    return Target(item, case, scene, surfaces.load(spec.surface).format(scene))
+def _target(spec: Spec, item: str, case: str, scene: Scene, style: Style | None = None) -> Target:
+    return Target(item, case, scene, surfaces.load(spec.surface).format(scene), style or scene.style)
 
 
 def _styles(spec: Spec) -> list[Style]:
@@ -226,14 +228,14 @@ def _brief_pools(spec: Spec, seed: int) -> Pools:
     """
     rule = spec.targets
     targets = _answers(spec, seed)
-    styles = sorted({t.scene.style for t in targets}, key=looks)
+    styles = sorted({t.style for t in targets}, key=looks)
     never = set(_spread(shuffled(seed, "never", styles), rule.never))
-    unseen = [t for t in targets if t.scene.style in never]
+    unseen = [t for t in targets if t.style in never]
     recombined: list[Target] = []
     dev: list[Target] = []
     trained: list[Target] = []
     for item in dict.fromkeys(t.item for t in targets):
-        rows = [t for t in targets if t.item == item and t.scene.style not in never]
+        rows = [t for t in targets if t.item == item and t.style not in never]
         made = {_held(rule.hold, t): _parts(rule.hold, t) for t in rows}
         order = _hold_out(seed, item, made, rule.dev + (rule.per_item or round(rule.combinations * len(made))))
         first, held = set(order[: rule.dev]), set(order)
@@ -246,13 +248,13 @@ def _brief_pools(spec: Spec, seed: int) -> Pools:
 
 
 def _held(hold: str, target: Target) -> Hashable:
-    return target.scene.style if hold == "style" else structure(target.text)
+    return target.style if hold == "style" else structure(target.text)
 
 
 def _parts(hold: str, target: Target) -> tuple:
     """The values that a style or a structure is made of; each stays seen with the item."""
     if hold == "style":
-        return looks(target.scene.style)
+        return looks(target.style)
     return tuple(fact for fact in target.briefs[0] if fact[0] not in ("topic", *STYLE))
 
 
@@ -265,16 +267,16 @@ def _answers(spec: Spec, seed: int) -> list[Target]:
         scene = drawn.scene
         key = (scene.form, scene.counts, scene.style) if spec.surface == "bundle" else drawn.facts
         if key not in written:
-            target = _target(spec, _item(drawn), drawn.case, scene)
+            target = _target(spec, _item(drawn, spec.targets.hold), drawn.case, scene, drawn.style)
             written[key] = target.text
             found.setdefault(target.text, target)
         asked.setdefault(written[key], {})[drawn.facts] = None
     return [replace(target, briefs=tuple(asked[text])) for text, target in found.items()]
 
 
-def _item(drawn: Drawn) -> str:
-    """What styles or structures are held out from: the form, the topic of a case that is said as it is, or the family."""
-    return drawn.scene.form or (drawn.scene.family if drawn.arranged else drawn.case)
+def _item(drawn: Drawn, hold: str) -> str:
+    """What is held out from: the form, the topic of a case, or the family whose structures are."""
+    return drawn.scene.form or (drawn.scene.family if drawn.arranged and hold == "structure" else drawn.case)
 
 
 def source_of(spec: Spec) -> brief.Source:

@@ -82,9 +82,12 @@ def combination(text: str, names: Sequence[str]) -> tuple[str | None, ...]:
     return tuple(values.get(name) for name in names)
 
 
+LOOKS = "theme|tone|density|background|frame|inset|gap|connector|topic"  # tags that say nothing of a structure
+
+
 def structure(text: str) -> str:
-    """A scene text without the tags of its style (and what a density brings with it) and its topic."""
-    return " ".join(re.sub(r"\[(?:theme|tone|density|inset|gap|background|topic):[^\]\s]*\]", "", text).split())
+    """A scene text without the tags of its style (and what a style brings with it) and its topic."""
+    return " ".join(re.sub(rf"\[(?:{LOOKS}):[^\]\s]*\]", "", text).split())
 
 
 def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequence[Claim]) -> Proof:

