@@ -292,7 +292,8 @@ def _row(spec: Spec, target: Target, split: str, surface: str, number: int) -> R
         asked = prompt.Asked(brief.load(spec.targets.briefs), target.briefs[number % len(target.briefs)])
     text = prompt.write(surface, number, target.scene, spec.surface, asked)
     scene, told = target.scene, prompt.tagged(asked) if asked else ""
-    return Row(text, target.text, split, surface, scene.family, scene.form, target.case, told)
+    output = prompt.part(target.text, number) if prompt.asks_part(surface) else target.text
+    return Row(text, output, split, surface, scene.family, scene.form, target.case, told)
 
 
 def stage_rows(selected: Selected, stage: str, targets: Pools) -> list[Row]:

@@ -29,7 +29,8 @@ ORDERS = (
     "anchor",
     "anchor_permuted",
 )  # of which a template ends with one
-FIELDS = (*ORDERS, "family", "form", "hint", "theme", "tone", "density")  # what a template may hold in braces
+PART, PARTS = "part", 5  # templates that ask for one part of a text, cut into so many
+FIELDS = (*ORDERS, PART, "family", "form", "hint", "theme", "tone", "density")  # what a template may hold in braces
 NOT = "not_"  # {not_goal}: another goal, which would have led to another family or form
 LISTED = "parts"  # the fact whose parts may be named one by one instead of counted
 ANY = "any"  # clauses that any fact may be said in
@@ -151,6 +152,18 @@ def template(surface: str, number: int) -> str:
     return rows[number % len(rows)]
 
 
+def asks_part(surface: str) -> bool:
+    """Whether a surface asks for one part of an answer instead of the whole."""
+    rows = known(surface)
+    return not isinstance(rows, Clauses) and any(f"{{{PART}}}" in row for row in rows)
+
+
+def part(text: str, number: int) -> str:
+    """The part of an answer that wording `number` of such a surface asks for: a run of its tags."""
+    tags, place = text.split(), number % PARTS
+    return " ".join(tags[len(tags) * place // PARTS : len(tags) * (place + 1) // PARTS])
+
+
 def lacking(surface: str, table: Table | None) -> list[str]:
     """Why a surface cannot ask for the scenes of a spec with these briefs (None: with none): facts that it cannot state."""
     rows = known(surface)
@@ -179,7 +192,8 @@ def write(surface: str, number: int, scene: Scene, dsl: str, asked: Asked | None
         return f"{TASK} {_told(rows, asked, draw)} {OUT}"
     row = template(surface, number)
     names = [name for _, name, _, _ in Formatter().parse(row) if name]
-    return row.format(**{name: _field(name, scene, dsl, asked, draw) for name in names}) + f" {OUT}"
+    said = {name: _field(name, scene, dsl, asked, draw) for name in names if name != PART}
+    return row.format(**said, part=NUMBERS[number % PARTS + 1]) + f" {OUT}"
 
 
 class Draw:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cengine.train import Stream
-from experiments import ladder, split, surfaces, tokenizer
+from experiments import ladder, prompt, split, surfaces, tokenizer
 from experiments.brief import STYLE
 from experiments.corpus import combination_of, pools, probe_rows, stage_rows
 from experiments.pack import cut, pack, trained
@@ -40,6 +40,12 @@ def pools_of(name):
 @cache
 def contract_of(name):
     return contracts.build(ladder.load(name), pools_of(name))
+
+
+def test_the_parts_of_an_answer_make_the_whole():
+    text = pools_of("spec12").trained[0].text
+    assert " ".join(prompt.part(text, number) for number in range(prompt.PARTS)) == text
+    assert [way for way in prompt.templates() if prompt.asks_part(way)] == ["fragment"]
 
 
 def some_of(name, count=40):
@@ -143,11 +149,9 @@ def test_rows_are_single_ascii_lines_of_prompt_and_output(label):
     surface = surfaces.load(selected.spec.surface)
     for row in stage_rows(selected, selected.rung.stages()[-1], some_of(selected.spec.name)):
         assert row.text.isascii() and "\n" not in row.text
-        prompt, output = cut(row.text)
-        assert (
-            prompt == row.prompt and output == f" {row.output}" and prompt.endswith("[OUT]") and "[task:svg]" in prompt
-        )
-        assert surface.format(surface.parse(row.output)) == row.output
+        asked, output = cut(row.text)
+        assert asked == row.prompt and output == f" {row.output}" and asked.endswith("[OUT]") and "[task:svg]" in asked
+        assert prompt.asks_part(row.surface) or surface.format(surface.parse(row.output)) == row.output
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_split(spec):

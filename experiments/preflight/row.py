@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from experiments import curriculum, families, surfaces
+from experiments import curriculum, families, prompt, surfaces
 from experiments.corpus import Row
 from experiments.pack import cut
 from experiments.preflight import Finding, Place, check, judge
@@ -67,14 +67,17 @@ def curriculum_taught(prepared: Prepared, place: Place) -> Finding:
 
 @check()
 def well_formed(prepared: Prepared, place: Place) -> Finding:
-    """A row is one line of ASCII, `PROMPT [OUT] OUTPUT`, and its output is the canonical text of a scene."""
+    """A row is one line of ASCII, `PROMPT [OUT] OUTPUT`, and its output is the canonical text of a scene, or a part of one where the prompt asks
+    for a part."""
     spec, drawn = prepared.selected.spec, prepared.material
     surface = surfaces.load(spec.surface)
     faults: list[str] = []
     outputs: dict[str, None] = {}
+    parts = {row.text for rows in drawn.stages.values() for row in rows if prompt.asks_part(row.surface)}
     for text in prepared.texts:
         try:
-            outputs[cut(text)[1].strip()] = None
+            output = cut(text)[1].strip()
+            outputs |= {} if text in parts else {output: None}
         except ValueError as error:
             faults.append(str(error))
         if not text.isascii() or text.splitlines() != [text] or text != text.strip():
