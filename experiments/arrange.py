@@ -118,7 +118,7 @@ def _counted(family: str, parts: tuple[Component, ...]) -> dict[str, tuple[str, 
     """Count -> the kinds of parts that it counts."""
     there = {p.kind for p in parts}
     known = families.load(family).kinds.values()
-    asked = {kind.asked: (kind.name,) for kind in known if kind.asked and kind.name in there}
+    asked: dict[str, tuple[str, ...]] = {k.asked: (k.name,) for k in known if k.asked and k.name in there}
     return asked or {"parts": _main(parts)}
 
 
@@ -153,8 +153,10 @@ def _placed(parts: tuple[Component, ...], own: Sequence[Component], order: str, 
     """
     placed = ORDERS[order](own)
     renamed = [replace(p, id=IDS[ids](p.id, place)) if p.id else p for place, p in enumerate(placed)]
-    followed = {old.id: new.id for old, new in zip(placed, renamed, strict=True) if old.id}
-    stood = {old.id: new.id for old, new in zip(own, renamed, strict=True) if old.id}
+    followed: dict[str | None, str | None] = {
+        old.id: new.id for old, new in zip(placed, renamed, strict=True) if old.id
+    }
+    stood: dict[str | None, str | None] = {old.id: new.id for old, new in zip(own, renamed, strict=True) if old.id}
     waiting = iter(renamed)
 
     def put(part: Component) -> Component:

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from experiments import case, infographic, order, tokenizer
+from experiments import case, corpus, infographic, ladder, order, tokenizer
 from experiments.scene import Scene
 from experiments.style import DENSITIES, PAIRS, Style
 from experiments.surfaces import SurfaceError, atomic, atoms, compact, dotted, gold, semantic
@@ -15,7 +15,7 @@ from experiments.tag import Vocabulary
 CONTEXT = 2048
 
 
-def corpus() -> list[tuple[Scene, str]]:
+def scenes() -> list[tuple[Scene, str]]:
     """(scene, its text on the one-line surface that carries it): every case of every family in several styles, and orders."""
     found: list[tuple[Scene, str]] = []
     for one in (c for c in case.every() if not c.form):
@@ -36,7 +36,7 @@ def corpus() -> list[tuple[Scene, str]]:
     return found + [(scene, atoms.format(scene)) for scene in drawn]
 
 
-CORPUS = corpus()
+CORPUS = scenes()
 
 
 def coder(rows: list[str], *vocabularies: Vocabulary) -> tokenizer.Coder:
@@ -62,6 +62,33 @@ def test_every_scene_comes_back_within_twice_the_tokens() -> None:
     assert facts["rows_exact"] == len(CORPUS) > 300 and facts["longest_row"] < CONTEXT / 2
     for (scene, _), mine, plain in zip(CORPUS, ours.encode_many(texts), theirs.encode_many(inline), strict=True):
         assert len(mine) <= 2 * len(plain), (scene.family, scene.topic, len(mine), len(plain))
+
+
+def test_the_corpus_of_its_contract_comes_back_for_twice_the_tokens_at_most() -> None:
+    spec = ladder.load("atomic")
+    found = corpus.pools(spec)
+    targets = [*found.trained, *found.unseen, *found.recombined, *found.dev][::5]
+    texts, names = [target.text for target in targets], spec.families
+    blocks, fields = ([n for n in names if n in one.families()] for one in (compact, dotted))
+    inline = [(compact if t.scene.family in blocks else dotted).format(t.scene) for t in targets]
+    axes = ("theme", "tone", "density", "background", "canvas", "frame")
+    ours = coder(texts, atomic.vocabulary(names))
+    theirs = coder(inline, compact.vocabulary(blocks, axes), dotted.vocabulary(fields))
+    facts = tokenizer.roundtrip(ours, texts)
+    assert facts["rows_exact"] == len(texts) > 400 and facts["longest_row"] < spec.model.ctx == CONTEXT
+    for mine, plain in zip(ours.encode_many(texts), theirs.encode_many(inline), strict=True):
+        assert len(mine) <= 2 * len(plain)
+
+
+def test_a_share_of_bytes_in_their_places_says_when_something_was_lost_and_not_how_much() -> None:
+    whole = "\n".join(atomic.format(scene) for scene, _ in CORPUS).encode()
+
+    def in_place(back: bytes) -> float:
+        return sum(a == b for a, b in zip(whole, back, strict=False)) / len(whole)
+
+    middle = len(whole) // 2
+    assert in_place(whole[1:]) < 0.1 and in_place(whole.replace(b"] [", b"][")) < 0.1
+    assert 0.5 < in_place(whole[:middle] + whole[middle + 1 :]) < 0.6
 
 
 SCENE = case.load("decision_tree", "merge_or_rebase").scene(Style())
