@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from experiments import character
 from experiments.scene import Component, Scene
@@ -99,6 +100,7 @@ def points(part: Component) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in pairs]
 
 
+@lru_cache(1 << 14)
 def extent(part: Component) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of a shape with its stroke, px; of a text only the point that it hangs on."""
     at = {name: float(value) for name, value in part.attributes if name != "points" and NUMBER.fullmatch(value)}
@@ -133,7 +135,7 @@ def faults(scene: Scene) -> Iterator[tuple[int, str, str]]:
         yield 0, "words that no text says", f"words for each text that refers to {WORDS}.0, {WORDS}.1 .., in order"
     for index, part in enumerate(scene.components):
         order = CANVAS if part.kind == "canvas" else ATOMS.get(part.kind, ())
-        found = list(_attribute_faults(part, order))
+        found = _attribute_faults(part, order)
         expected = _word_fault(words[part.ref]) if part.ref in words else None
         if expected:
             yield index, f"words {words[part.ref or '']!r}", expected
@@ -147,7 +149,13 @@ def faults(scene: Scene) -> Iterator[tuple[int, str, str]]:
                 yield index, f"a {part.kind} at {reach}", f"inside the canvas of {w:g} x {h:g}"
 
 
-def _attribute_faults(part: Component, order: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+@lru_cache(1 << 14)
+def _attribute_faults(part: Component, order: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """(got, expected) of its attributes; the same shape stands in many scenes."""
+    return tuple(_find_attribute_faults(part, order))
+
+
+def _find_attribute_faults(part: Component, order: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     given = [name for name, _ in part.attributes]
     needed = (
         NEEDED

@@ -155,6 +155,11 @@ def _read_keyed(reader: Reader, kind: Kind, tag: Tag, content: Mapping[str, Any]
     )
 
 
+def content(family: str, name: str) -> Mapping[str, Any]:
+    """The content document of a case; empty where the name is, for scenes that bring their words along."""
+    return load(family, name).content if name else {}
+
+
 @cache
 def every(family: str | None = None, surface: str | None = None) -> tuple[Case, ...]:
     """All cases, sorted by family and id; of one family, or those that a surface can say, where asked."""

@@ -7,16 +7,17 @@ targets, before any prompt is written; the proof that it stayed out is `split.py
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import TypeVar
 
 from cengine import random
-from experiments import brief, families, prompt, surfaces
+from experiments import brief, families, look, prompt, surfaces
 from experiments import case as library
 from experiments.brief import STYLE, Drawn, Facts
 from experiments.ladder import Selected, Spec
+from experiments.look import Look
 from experiments.scene import Scene
 from experiments.split import structure
 from experiments.style import BUNDLE_PAIRS, DENSITIES, PAIRS, THEMES, Style, grid
@@ -27,23 +28,24 @@ AXES = ("theme", "density", "background")  # of a form's style combination; the 
 
 @dataclass(frozen=True)
 class Target:
-    """One scene to be said: its output text, and the case whose content it is drawn with. `item` is what styles are held out from,
-    `style` the one that is asked for (the scene's may hold more, which its family says by itself). `briefs` are the drawn ones that it
-    answers to, where a spec asks by briefs.
+    """One scene to be said: its output text, and the family and case whose content it is drawn with (no case: it brings its words).
+    `item` is what looks are held out from, `look` what is asked for (the scene's style may hold more, which its family says by itself).
+    `briefs` are the drawn ones that it answers to, where a spec asks by briefs.
     """
 
     item: str
+    family: str
     case: str
+    look: Look
     scene: Scene
     text: str
-    style: Style
     briefs: tuple[Facts, ...] = ()
 
 
 @dataclass(frozen=True)
 class Pools:
-    """Targets by what training may see of them. `unseen`: their whole style combination was never trained with their form (kind
-    `forms`) or with any topic (kind `cases`). `recombined`: parts that were trained, never together. `dev` gives the held-out
+    """Targets by what training may see of them. `unseen`: their whole look was never trained with their form (kind `forms`) or with
+    any topic or layout (other kinds). `recombined`: parts that were trained, never together. `dev` gives the held-out
     loss and is never scored.
     """
 
@@ -80,11 +82,13 @@ def shuffled(seed: int, name: str, items: Sequence) -> list:
 
 def pools(spec: Spec, seed: int = 42) -> Pools:
     """Every target of a spec, sorted into pools."""
-    return {"cases": _case_pools, "forms": _form_pools, "briefs": _brief_pools}[spec.targets.kind](spec, seed)
+    kinds = {"cases": _item_pools, "orders": _item_pools, "forms": _form_pools, "briefs": _brief_pools}
+    return kinds[spec.targets.kind](spec, seed)
 
 
 def _target(spec: Spec, item: str, case: str, scene: Scene, style: Style | None = None) -> Target:
-    return Target(item, case, scene, surfaces.load(spec.surface).format(scene), style or scene.style)
+    shown = look.of(style or scene.style)
+    return Target(item, scene.family, case, shown, scene, surfaces.load(spec.surface).format(scene))
 
 
 def _styles(spec: Spec) -> list[Style]:
@@ -92,49 +96,64 @@ def _styles(spec: Spec) -> list[Style]:
     return list(grid(pairs, DENSITIES, spec.targets.backgrounds))
 
 
-# ------------------------------------------------------------------------------------------------- every case in every style
+# ------------------------------------------------------------------------------------------------- every case or order in every look
 
 
-def _case_pools(spec: Spec, seed: int) -> Pools:
-    rule, styles = spec.targets, _styles(spec)
-    never = _spread(shuffled(seed, "never", styles), rule.never)
-    trained, unseen, recombined, dev = [], [], [], []
-    for family in spec.families:
-        for case in library.every(family, spec.surface):
-            held = _hold_out(seed, case.id, {s: looks(s) for s in styles if s not in never}, rule.per_item + rule.dev)
-            for style in styles:
-                target = _target(spec, case.id, case.id, case.scene(style))
-                if style in never:
-                    unseen.append(target)
-                elif style in held[rule.dev :]:
-                    recombined.append(target)
-                elif style in held:
-                    dev.append(target)
-                else:
-                    trained.append(target)
+def _item_pools(spec: Spec, seed: int) -> Pools:
+    """Some looks go with no item; of each item, more are held out."""
+    rule = spec.targets
+    items = dict(_cases(spec) if rule.kind == "cases" else _orders(spec, seed))
+    every = list(dict.fromkeys(t.look for targets in items.values() for t in targets))
+    never = _spread(shuffled(seed, "never", every), rule.never, dict)
+    trained: list[Target] = []
+    unseen: list[Target] = []
+    recombined: list[Target] = []
+    dev: list[Target] = []
+    for item, targets in items.items():
+        own = {t.look: tuple(t.look) for t in targets if t.look not in never}
+        held = _hold_out(seed, item, own, rule.per_item + rule.dev)
+        for target in targets:
+            place = held.index(target.look) if target.look in held else None
+            chosen = trained if place is None else dev if place < rule.dev else recombined
+            (unseen if target.look in never else chosen).append(target)
     return Pools(tuple(trained), tuple(unseen), tuple(recombined), tuple(dev))
 
 
-def _spread(styles: Sequence[Style], count: int) -> list[Style]:
-    """`count` styles of different theme-tone pairs, the densities evenly among them."""
-    taken: list[Style] = []
-    for style in styles:
-        per_density = Counter(s.density for s in taken)
-        if (
-            len(taken) < count
-            and (style.theme, style.tone) not in {(s.theme, s.tone) for s in taken}
-            and per_density[style.density] < -(-count // 3)
-        ):
-            taken.append(style)
+def _cases(spec: Spec) -> Iterator[tuple[str, list[Target]]]:
+    """The targets of every case."""
+    write, styles = surfaces.load(spec.surface).format, _styles(spec)
+    for family in spec.families:
+        for case in look.cases(family, spec.surface):
+            scenes = look.scenes(case, spec.surface, styles)
+            yield case.id, [Target(case.id, family, case.id, shown, scene, write(scene)) for shown, scene in scenes]
+
+
+def _orders(spec: Spec, seed: int) -> Iterator[tuple[str, list[Target]]]:
+    """The targets of every layout, at most an equal part of `draws` of each; a drawing that two orders ask for belongs to the first."""
+    every: dict[str, list[tuple[Look, Scene]]] = {}
+    for layout, shown, scene in look.orders(spec.surface, spec.targets.framed):
+        every.setdefault(layout, []).append((shown, scene))
+    for layout, made in every.items():
+        drawn = shuffled(seed, f"orders/{layout}", made)[: spec.targets.draws // len(every)]
+        texts = ((shown, scene, surfaces.load(spec.surface).format(scene)) for shown, scene in drawn)
+        found = {text: Target(layout, scene.family, "", shown, scene, text) for shown, scene, text in texts}
+        yield layout, list(found.values())
+
+
+def _spread(items: Sequence[Thing], count: int, told: Callable[[Thing], Mapping[str, str]]) -> list[Thing]:
+    """`count` looks or styles that differ in their first two values, the densities evenly among them. `told` gives their values."""
+    taken: list[Thing] = []
+    pairs: set[tuple[str, ...]] = set()
+    most = -(-count // len({told(item).get("density") for item in items}))
+    for item in items:
+        values = told(item)
+        pair, dense = tuple(values.values())[:2], Counter(told(t).get("density") for t in taken)
+        if len(taken) < count and pair not in pairs and dense[values.get("density")] < most:
+            taken.append(item)
+            pairs.add(pair)
     if len(taken) < count:
-        raise ValueError(
-            f"targets: never={count} style combinations cannot be spread over {len(styles)} styles; ask for fewer"
-        )
+        raise ValueError(f"targets: never={count} looks cannot be spread over {len(items)}; ask for fewer")
     return taken
-
-
-def looks(style: Style) -> tuple[str, ...]:
-    return (*combination_of(style), style.tone)
 
 
 def _hold_out(seed: int, name: str, made: Mapping[Thing, tuple], count: int) -> list[Thing]:
@@ -228,14 +247,14 @@ def _brief_pools(spec: Spec, seed: int) -> Pools:
     """
     rule = spec.targets
     targets = _answers(spec, seed)
-    styles = sorted({t.style for t in targets}, key=looks)
-    never = set(_spread(shuffled(seed, "never", styles), rule.never))
-    unseen = [t for t in targets if t.style in never]
+    every = sorted({t.look for t in targets}, key=_sorting)
+    never = set(_spread(shuffled(seed, "never", every), rule.never, dict))
+    unseen = [t for t in targets if t.look in never]
     recombined: list[Target] = []
     dev: list[Target] = []
     trained: list[Target] = []
     for item in dict.fromkeys(t.item for t in targets):
-        rows = [t for t in targets if t.item == item and t.style not in never]
+        rows = [t for t in targets if t.item == item and t.look not in never]
         made = {_held(rule.hold, t): _parts(rule.hold, t) for t in rows}
         order = _hold_out(seed, item, made, rule.dev + (rule.per_item or round(rule.combinations * len(made))))
         first, held = set(order[: rule.dev]), set(order)
@@ -247,14 +266,20 @@ def _brief_pools(spec: Spec, seed: int) -> Pools:
     return Pools(tuple(trained), tuple(unseen), tuple(recombined), tuple(dev))
 
 
+def _sorting(shown: Look) -> tuple[str, ...]:
+    """Looks in the order of their combinations, tones inside them."""
+    values = dict(shown)
+    return (*(values.pop(axis) for axis in AXES), *values.values())
+
+
 def _held(hold: str, target: Target) -> Hashable:
-    return target.style if hold == "style" else structure(target.text)
+    return target.look if hold == "style" else structure(target.text)
 
 
 def _parts(hold: str, target: Target) -> tuple:
     """The values that a style or a structure is made of; each stays seen with the item."""
     if hold == "style":
-        return looks(target.style)
+        return tuple(target.look)
     return tuple(fact for fact in target.briefs[0] if fact[0] not in ("topic", *STYLE))
 
 
@@ -293,7 +318,7 @@ def _row(spec: Spec, target: Target, split: str, surface: str, number: int) -> R
     text = prompt.write(surface, number, target.scene, spec.surface, asked)
     scene, told = target.scene, prompt.tagged(asked) if asked else ""
     output = prompt.part(target.text, number) if prompt.asks_part(surface) else target.text
-    return Row(text, output, split, surface, scene.family, scene.form, target.case, told)
+    return Row(text, output, split, surface, target.family, scene.form, target.case, told)
 
 
 def stage_rows(selected: Selected, stage: str, targets: Pools) -> list[Row]:
@@ -355,5 +380,5 @@ def _in_turn(targets: Sequence[Target]) -> list[Target]:
             queues.setdefault(key(row), []).append(row)
         return queues
 
-    by_family = grouped(targets, lambda t: t.scene.family)
+    by_family = grouped(targets, lambda t: t.family)
     return turns({family: turns(grouped(rows, lambda t: t.item)) for family, rows in by_family.items()})

@@ -1,15 +1,17 @@
 """Infographics: five small layouts that share a prompt, a content and a way to be drawn.
 
-    [task:svg] [layout:bullet-panel] [topic:T] [accent:blue] [bg:mint] [frame:card] [density:airy] [OUT]
+    [task:svg] [layout:bullet-panel] [topic:T] [items:3] [accent:blue] [bg:mint] [frame:card] [density:airy] [OUT]
 
 A scene is one of them twice over: on the canvas `small` it is drawn in atoms, 256 x 160 px, and the semantic surface writes it; on
 any other it is drawn at 1200 x 780 px and the rich surface writes it. What a prompt asks for, four words, fixes the whole style:
-`derive` and `asked` go between the two. Content is a table of slots. No layout is here; each family has its own.
+`derive` and `asked` go between the two; `items` is the highest number of a slot. Content is a table of slots. No layout is here;
+each family has its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +21,7 @@ from experiments.content import Slots
 from experiments.family import Family, Fault, Kind, by_name
 from experiments.scene import Component, Scene
 from experiments.style import TONES, Style
+from experiments.tag import OUT, TASK
 
 if TYPE_CHECKING:
     from experiments.compiler.bind import Bound
@@ -29,6 +32,7 @@ BACKGROUNDS = {"paper": "grid", "mint": "mesh", "slate": "rings"}  # bg -> the p
 FRAMES = {"plain": "none", "card": "card"}
 ROOM = {"compact": "sm", "balanced": "md", "airy": "lg"}
 ACCENTS = atom.ACCENTS
+NUMBER = re.compile(r"[0-9]+$")
 LEGAL_TONES = (*ACCENTS, *(tone for tone in TONES if tone not in ACCENTS))
 
 
@@ -131,6 +135,18 @@ def asked_of(family: Infographic, scene: Scene) -> Asked | None:
 def count_of(family: Infographic, scene: Scene) -> int:
     """How many things the main component shows."""
     return sum(len(part.refs) for part in scene.of(family.main)) // family.group
+
+
+def items(refs: Iterable[str]) -> int:
+    """The highest number that a slot's name ends with: points, cards, segments, steps, lines of a side; 0 where none has a number."""
+    return max((int(found[0]) for ref in refs if (found := NUMBER.search(ref))), default=0)
+
+
+def order(layout: str, topic: str, refs: Iterable[str], looks: Mapping[str, str]) -> str:
+    """The tag prompt for a layout, a topic, so many items, and looks: accent, bg, frame and density."""
+    count = items(refs)
+    tags = {"layout": layout, "topic": topic, **({"items": str(count)} if count else {}), **looks}
+    return " ".join([TASK, *(f"[{name}:{value}]" for name, value in tags.items()), OUT])
 
 
 def every(densities: Sequence[str] = ("compact", "airy")) -> Iterator[Asked]:

@@ -19,9 +19,9 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cengine.model import Config
-from experiments import axis, brief, case, coders, document, families, prompt, replay, surfaces
+from experiments import axis, brief, coders, document, families, look, prompt, replay, surfaces
 from experiments.style import AXES, BACKGROUNDS, Style
-from experiments.tag import SurfaceError
+from experiments.tag import SurfaceError, Vocabulary
 from experiments.violation import Violation, nearest
 
 FOLDER = Path(__file__).parent / "ladder"
@@ -99,12 +99,16 @@ class Targets(Record):
     and `per_item` is the least number of targets of each form that are held out, in whole styles with all their counts. `dev` of each
     are kept for the held-out loss and never scored.
 
+    kind `orders`: up to `draws` orders for drawings (`order.py`), as many of each layout; `framed` ones name a frame and a density. Held out
+    like cases, by layout.
+
     kind `briefs`: the different answers to `draws` briefs of a table of `briefs/`. `never` styles are trained with no item; of each item
     (a form, or where the surface has none a case or a family), `per_item` or a share `combinations` of the styles or of the structures
     is held out, as `hold` says.
     """
 
-    kind: Literal["cases", "forms", "briefs"]
+    kind: Literal["cases", "forms", "orders", "briefs"]
+    framed: bool = False
     briefs: str = ""
     draws: int = Field(default=0, ge=0)
     hold: Literal["style", "structure"] = "style"
@@ -122,8 +126,10 @@ class Targets(Record):
             raise ValueError(
                 "per_item 0 holds out nothing; expected at least 1 (or, with briefs, a share `combinations`)"
             )
-        if (self.kind == "briefs") != bool(self.briefs and self.draws):
-            raise ValueError("`briefs` and `draws` go with kind briefs, and with no other")
+        if (self.kind == "briefs") != bool(self.briefs) or (self.kind in ("briefs", "orders")) != bool(self.draws):
+            raise ValueError("`briefs` goes with kind briefs, `draws` with briefs and orders, and neither with another")
+        if self.framed and self.kind != "orders":
+            raise ValueError("`framed` goes with kind orders")
         return self
 
 
@@ -436,7 +442,7 @@ def _strangers(spec: Spec) -> Iterator[Violation]:
         yield Violation("surface", repr(spec.surface), _one_of(spec.surface, surfaces.names()))
         yield from unknown("families", spec.families, families.names())
     else:
-        strange = list(unknown("families", spec.families, surfaces.load(spec.surface).families()))
+        strange = list(unknown("families", spec.families, look.families(spec.surface)))
         yield from strange or _pools(spec)
     if twice := {f for f in spec.families if spec.families.count(f) > 1}:
         yield Violation("families", f"{', '.join(sorted(twice))} twice", "each family once")
@@ -450,11 +456,18 @@ def _strangers(spec: Spec) -> Iterator[Violation]:
     yield from _briefs(spec)
     for name, split in spec.splits.items():
         yield from unknown(f"splits.{name}.surfaces", split.surfaces, ways)
-        yield from unknown(f"splits.{name}.combination", split.combination, ("topic", "family", "form", *AXES))
+        yield from unknown(f"splits.{name}.combination", split.combination, _tags(spec))
     for name, rung in spec.rungs.items():
         for stage, mixture in rung.mixture.items():
             for way in (w for w in mixture if w not in ways):
                 yield Violation(f"rungs.{name}.mixture.{stage}", repr(way), _one_of(way, ways))
+
+
+def _tags(spec: Spec) -> list[str]:
+    """Names of tags that a combination may name: what prompts and texts of the spec hold."""
+    found = surfaces.load(spec.surface).vocabulary() if spec.surface in surfaces.names() else Vocabulary.of([])
+    named = {tag.strip("[/]").partition(":")[0] for tag in (*found.tags, *found.prefixes) if ":" in tag}
+    return list(dict.fromkeys(["topic", "family", "form", *AXES, *sorted(named)]))
 
 
 def _briefs(spec: Spec) -> Iterator[Violation]:
@@ -478,7 +491,13 @@ def _pools(spec: Spec) -> Iterator[Violation]:
     """Families that give the spec no target: without a case of its surface, without forms, or with forms it cannot write."""
     for key, name in enumerate(spec.families):
         place, family = f"families.{key}", families.load(name)
-        if spec.targets.kind == "cases" and not case.every(name, spec.surface):
+        if spec.targets.kind == "orders" and not look.ordered(spec.surface, name):
+            yield Violation(
+                place,
+                repr(name),
+                f"atoms, on the surface atoms or raw_svg; orders give nothing of it on {spec.surface}",
+            )
+        if spec.targets.kind == "cases" and not look.cases(name, spec.surface):
             yield Violation(place, repr(name), f"a family with cases of {spec.surface}; there is no case of it")
         if spec.targets.kind == "forms" and not family.forms:
             yield Violation(place, repr(name), f"a family with forms: {', '.join(surfaces.load('bundle').families())}")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from string import Formatter
 
 from cengine import random
-from experiments import document, surfaces
+from experiments import document, look, surfaces
 from experiments.brief import NUMBERS, Facts, Table, Thing
 from experiments.scene import Scene
+from experiments.split import tags
 from experiments.tag import OUT, TASK
 from experiments.violation import Violation, nearest
 
@@ -28,9 +29,21 @@ ORDERS = (
     "listed",
     "anchor",
     "anchor_permuted",
+    "edited",
 )  # of which a template ends with one
 PART, PARTS = "part", 5  # templates that ask for one part of a text, cut into so many
-FIELDS = (*ORDERS, PART, "family", "form", "hint", "theme", "tone", "density")  # what a template may hold in braces
+STATED = (
+    "theme",
+    "tone",
+    "density",
+    "accent",
+    "color",
+    "shape",
+    "bg",
+    "frame",
+)  # in words, where a scene's tags state it
+ASIDES = {"aside": 1, "asides": 2}  # sentences that say nothing, drawn from a surface in sentences
+FIELDS = (*ORDERS, PART, "family", "form", "hint", *STATED, *ASIDES)  # what a template may hold in braces
 NOT = "not_"  # {not_goal}: another goal, which would have led to another family or form
 LISTED = "parts"  # the fact whose parts may be named one by one instead of counted
 ANY = "any"  # clauses that any fact may be said in
@@ -190,10 +203,26 @@ def write(surface: str, number: int, scene: Scene, dsl: str, asked: Asked | None
         if asked is None:
             raise PromptError(f"prompt surface: {surface!r} tells a brief, and this scene has none")
         return f"{TASK} {_told(rows, asked, draw)} {OUT}"
-    row = template(surface, number)
-    names = [name for _, name, _, _ in Formatter().parse(row) if name]
-    said = {name: _field(name, scene, dsl, asked, draw) for name in names if name != PART}
+    own = order_of(dsl, scene)
+    able = [row for row in rows if not (_names(row) & set(STATED)) - set(tags(own))]
+    if not able:
+        wanted = sorted(set.union(*map(_names, rows)) & set(STATED))
+        raise PromptError(f"prompt surface: {surface!r} speaks of {', '.join(wanted)}, which {own!r} does not state")
+    row = able[number % len(able)]
+    said = {name: _field(name, scene, own, asked, draw) for name in sorted(_names(row) - {PART})}
     return row.format(**said, part=NUMBERS[number % PARTS + 1]) + f" {OUT}"
+
+
+@lru_cache(4096)
+def order_of(dsl: str, scene: Scene) -> str:
+    """The tag prompt of a scene on its surface; a few are remembered, because rows ask for a scene in many ways."""
+    return surfaces.load(dsl).prompt(scene)
+
+
+@cache
+def _names(row: str) -> set[str]:
+    """The fields of a template."""
+    return {name for _, name, _, _ in Formatter().parse(row) if name}
 
 
 class Draw:
@@ -211,21 +240,28 @@ class Draw:
         return [item for _, item in sorted(zip(keys, items, strict=True))]
 
 
-def _field(name: str, scene: Scene, dsl: str, asked: Asked | None, draw: Draw) -> str:
+def _field(name: str, scene: Scene, order: str, asked: Asked | None, draw: Draw) -> str:
+    """A field of a template in words; `order` is the scene's tag prompt."""
+    own = order.removesuffix(f" {OUT}").split()
+    if name == "edited":
+        changed, other = draw.one(list(look.edits(tags(order))))
+        before = [f"[{changed}:{other}]" if tag.startswith(f"[{changed}:") else tag for tag in own]
+        return " ".join([*before, f"[edit:{changed}={tags(order)[changed]}]"])
     if name.startswith("anchor") or (asked is None and name in ORDERS):
-        own = surfaces.load(dsl).prompt(scene).removesuffix(f" {OUT}").split()
         return " ".join([own[0], *draw.order(own[1:])] if name.endswith("permuted") else own)
     if name in ORDERS and asked:
         stated = _stated(asked, name, draw)
         return " ".join([TASK, *(draw.order(stated) if name.endswith("permuted") else stated)])
     if name.startswith(NOT) and asked:
         return _contrast(name.removeprefix(NOT), asked, draw).replace("_", " ")
+    if name in ASIDES:
+        said = next(rows for rows in templates().values() if isinstance(rows, Clauses)).aside
+        return " ".join(draw.order(said)[: ASIDES[name]])
     if name == "hint" and asked:
         others = [hint for form, hint in asked.table.hints.items() if form != scene.form]
         return f"[hint:{asked.table.hints[scene.form]}_over_{draw.one(others)}]"
-    return (scene.family if name == "family" else scene.form if name == "form" else getattr(scene.style, name)).replace(
-        "_", " "
-    )
+    told = scene.form if name == "form" else tags(order)["layout" if name == "family" else name]
+    return told.replace("_", " ").replace("-", " ")
 
 
 def _stated(asked: Asked, way: str, draw: Draw) -> list[str]:

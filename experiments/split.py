@@ -21,7 +21,7 @@ class LeakError(ValueError):
 
 @dataclass(frozen=True)
 class Claim:
-    """What one split holds out. `combination` names the tags whose values were never seen together in a training output; `structure`
+    """What one split holds out. `combination` names the tags whose values were never trained together; `structure`
     says that the output without its style and topic was never trained in any style, about any topic.
     """
 
@@ -77,8 +77,18 @@ def tags(text: str) -> dict[str, str]:
     return found
 
 
-def combination(text: str, names: Sequence[str]) -> tuple[str | None, ...]:
-    values = tags(text)
+def asked(prompt: str) -> dict[str, str]:
+    """What a prompt asks for: its tags, the one that an [edit:name=value] changes with its new value."""
+    found = tags(prompt)
+    name, _, value = found.pop("edit", "").partition("=")
+    return found | ({name: value} if value else {})
+
+
+def combination(prompt: str, output: str, names: Sequence[str]) -> tuple[str | None, ...]:
+    """The values of these tags in an output; what an output has no tag for, as its prompt asks for it."""
+    values = tags(output)
+    if not all(name in values for name in names):
+        values = asked(prompt) | values
     return tuple(values.get(name) for name in names)
 
 
@@ -95,12 +105,13 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
 
     A split with a claim but without cases is refused: 0 of 0 proves nothing.
     """
-    prompts, targets = set(), set()
+    prompts, targets, pairs = set(), set(), set()
     rows = 0
     for row in train:
         prompt, output = cut(row)
         prompts.add(fold(prompt))
         targets.add(fold(output))
+        pairs.add((prompt, output))
         rows += 1
     proof = Proof(rows, len(targets))
     for claim in claims:
@@ -118,8 +129,10 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
                 bodies = {structure(t) for t in targets}
                 bad = [c["expected"] for c in members if structure(c["expected"]) in bodies]
             else:
-                seen = {combination(t, claim.combination) for t in targets}
-                bad = [c["expected"] for c in members if combination(c["expected"], claim.combination) in seen]
+                seen = {combination(*pair, claim.combination) for pair in pairs}
+                bad = [
+                    c["expected"] for c in members if combination(c["prompt"], c["expected"], claim.combination) in seen
+                ]
             what = part if part != "recombination" else "recombination of " + " x ".join(claim.combination)
             proof.claims.append(
                 {

@@ -66,7 +66,7 @@ def test_targets_number_in_hundreds_for_a_case_and_in_thousands_for_forms(spec):
 def test_a_sample_of_all_targets_can_be_drawn(spec):
     found = pools_of(spec.name)
     for target in [*found.trained[::61], *found.unseen[::61], *found.recombined[::61]]:
-        content = library.load(target.scene.family, target.case).content
+        content = library.content(target.family, target.case)
         assert compiler.compile_text(spec.surface, target.text, content).svg
 
 
@@ -249,8 +249,8 @@ def test_hundreds_of_structures_are_asked_that_were_never_trained():
 def test_hundreds_of_combinations_are_asked_that_were_never_trained():
     asked = [c["brief"] for c in drawn_of("routing").contract["cases"] if c["split"] == "unseen_recombination"]
     names = ("goal", "emphasis", "audience", "constraint")
-    trained = {split.combination(f.brief, names) for rows in drawn_of("routing").stages.values() for f in rows}
-    held = {split.combination(text, names) for text in asked}
+    trained = {split.combination("", f.brief, names) for rows in drawn_of("routing").stages.values() for f in rows}
+    held = {split.combination("", text, names) for text in asked}
     assert len(held) >= 300 and not held & trained
 
 

@@ -387,11 +387,15 @@ def test_a_scene_adheres_to_its_own_prompt_alone(name: str) -> None:
     told = [s for s in (*OWN[name][0], *OWN[name][1], *(BUNDLES if name == "bundle" else ())) if asked(surface, s)]
     for scene in told[:: max(1, len(told) // 9)]:
         prompt, text = surface.prompt(scene), surface.format(scene)
-        assert score._adherent(name, prompt, text)
+        assert score._adherent({"surface": name}, {"prompt": prompt}, text)
         for tag in re.findall(r"\[(?!task|OUT)\w+:\w[^\]]*\]", prompt):
             key = tag[1:].split(":")[0]
-            assert not score._adherent(name, prompt.replace(tag, f"[{key}:other]"), text)
-            assert score._adherent(name, prompt.replace("[OUT]", f"[edit:{tag[1:].replace(':', '=')} [OUT]"), text)
+            assert not score._adherent({"surface": name}, {"prompt": prompt.replace(tag, f"[{key}:other]")}, text)
+            assert score._adherent(
+                {"surface": name}, {"prompt": prompt.replace("[OUT]", f"[edit:{tag[1:].replace(':', '=')} [OUT]")}, text
+            )
             other = prompt.replace(tag, f"[{key}:other]").replace("[OUT]", f"[edit:{tag[1:].replace(':', '=')} [OUT]")
-            assert score._adherent(name, other, text), "an edit overrules the tag that it names"
-        assert not score._adherent(name, prompt, text[:-3])
+            assert score._adherent({"surface": name}, {"prompt": other}, text), (
+                "an edit overrules the tag that it names"
+            )
+        assert not score._adherent({"surface": name}, {"prompt": prompt}, text[:-3])

@@ -22,8 +22,7 @@ MARGIN = 16
 def build(spec: Spec, targets: Pools, seed: int = 42) -> dict:
     """The contract of a spec. Every expected output is compiled once: what cannot be drawn cannot be asked for."""
     rows = probe_rows(spec, targets, seed)
-    asked = {(r.family, r.case) for r in rows}
-    contents = {(c.family, c.id): dict(c.content) for c in library.every() if (c.family, c.id) in asked}
+    contents = {(r.family, r.case): dict(library.content(r.family, r.case)) for r in rows}
     return {
         "contract": spec.name,
         "surface": spec.surface,

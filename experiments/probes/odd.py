@@ -93,7 +93,7 @@ def _make(spec: Spec, name: str, kind: Kind, number: int, target: Target) -> Odd
         return None
     text, other = changed
     answers = () if kind.expect == "legal" else (target.text, *other)
-    return Odd(name, f"{text} {OUT}", answers, target.scene.family, target.case)
+    return Odd(name, f"{text} {OUT}", answers, target.family, target.case)
 
 
 def _changed(
@@ -145,6 +145,7 @@ def _answer(spec: Spec, target: Target, facts: dict[str, str], name: str, value:
             scene = brief.answer(corpus.source_of(spec), facts | {name: value})
         else:
             scene = replace(target.scene, style=replace(target.scene.style, **{name: value}))
+            surfaces.load(spec.surface).prompt(scene)  # refuses a style that no prompt asks for
         return surfaces.load(spec.surface).format(scene)
     except (brief.BriefError, SurfaceError):
         return None
@@ -157,7 +158,7 @@ def passes(surface: str, odd: Odd, raw: str, stop: str) -> bool:
     if odd.answers:
         return fold(raw) in {fold(answer) for answer in odd.answers}
     try:
-        compiler.compile_text(surface, raw.strip(), library.load(odd.family, odd.case).content)
+        compiler.compile_text(surface, raw.strip(), library.content(odd.family, odd.case))
     except SurfaceError:
         return False
     except CompileError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from experiments import compiler, surfaces
 from experiments.compiler import CompileError, canonical
 from experiments.probes.contract import content_of
-from experiments.split import fold, tags
+from experiments.split import asked, fold, tags
 from experiments.tag import SurfaceError
 
 ANY_TAG = re.compile(r"\[[^\[\]\s]*\]")
@@ -108,15 +108,13 @@ def _adherent(contract: dict, case: dict, text: str) -> bool:
     where the prompt is a brief, of the expected scene.
     """
     module = surfaces.load(contract["surface"])
-    asked = tags(module.prompt(module.parse(case["expected"])) if case.get("brief") else case["prompt"])
-    asked.pop("task", None)
-    name, _, value = asked.pop("edit", "").partition("=")
-    asked |= {name: value} if value else {}
+    wanted = asked(module.prompt(module.parse(case["expected"])) if case.get("brief") else case["prompt"])
+    wanted.pop("task", None)
     try:
         said = tags(module.prompt(module.parse(text)))
     except SurfaceError:
         return False
-    return bool(asked) and all(said.get(name) == value for name, value in asked.items())
+    return bool(wanted) and all(said.get(name) == value for name, value in wanted.items())
 
 
 def normalised(raw: str) -> str:

@@ -424,6 +424,6 @@ def _prompt_vocabulary(names: Sequence[str]) -> Vocabulary:
     others = [name for name in names if name in semantic.families()]
     found += [semantic.vocabulary(others)] if others else []
     found += [atoms.vocabulary()] if atoms.FAMILY in names else []
-    own = ("[topic:", "[edit:")
+    own = ("[topic:", "[items:", "[edit:")
     tags = (tag for one in found for tag in one.tags if ":" in tag)
     return Vocabulary.of(tags, (prefix for one in found for prefix in one.prefixes if prefix in own))

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from experiments import atom
+from experiments import atom, infographic
 from experiments import families as folder
 from experiments import order as orders
 from experiments.pen import Pen
@@ -53,10 +53,11 @@ def prompt(scene: Scene) -> str:
     asked = orders.order_of(scene)
     if asked:
         return asked.prompt()
-    head = {**atom.canvas(scene), "topic": scene.topic}
-    names = ("layout", "topic", "accent", "bg", "frame", "density")
-    if all(head.get(name) for name in names) and head["layout"] in atom.INFOGRAPHICS:
-        return " ".join([TASK, *(f"[{name}:{head[name]}]" for name in names), OUT])
+    head = atom.canvas(scene)
+    looks = {name: head[name] for name in ("accent", "bg", "frame", "density") if name in head}
+    if len(looks) == 4 and scene.topic and head.get("layout") in atom.INFOGRAPHICS:
+        refs = [ref for part in scene.components for ref in part.refs]
+        return infographic.order(head["layout"], scene.topic, refs, looks)
     raise SurfaceError([Violation("scene", "a drawing that no order asks for", "one that order.lower() makes")])
 
 
@@ -251,5 +252,13 @@ def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:
     tags += [f"[{name}:{value}]" for name in orders.TAGS for value in orders.LISTS[name]]
     return Vocabulary.of(
         tags,
-        [*(f"[{name}:" for name in dict.fromkeys(MEASURES)), "[fill:#", "[stroke:#", "[slot:", "[topic:", "[edit:"],
+        [
+            *(f"[{name}:" for name in dict.fromkeys(MEASURES)),
+            "[fill:#",
+            "[stroke:#",
+            "[slot:",
+            "[topic:",
+            "[items:",
+            "[edit:",
+        ],
     )

@@ -93,5 +93,6 @@ def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:
     tags = [f"[{name}:{value}]" for table in (legal, asked) for name, values in table.items() for value in values]
     kinds = [NAMES.get(kind, kind) for name in names for kind in semantic.load(name).kinds if kind != "source"]
     return Vocabulary.of(
-        [TASK, OUT, f"[{MARKER}]", f"[/{MARKER}]", *tags], ["[topic:", "[edit:", *(f"[{kind}:" for kind in kinds)]
+        [TASK, OUT, f"[{MARKER}]", f"[/{MARKER}]", *tags],
+        ["[topic:", "[items:", "[edit:", *(f"[{kind}:" for kind in kinds)],
     )

@@ -11,12 +11,23 @@ components. A scene names an asset only where it is not the layout's own. The la
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from experiments import atom
 from experiments import families as folder
 from experiments.family import Kind
-from experiments.infographic import ACCENTS, BACKGROUNDS, FRAMES, ROOM, Asked, Infographic, asked_of, count_of, derive
+from experiments.infographic import (
+    ACCENTS,
+    BACKGROUNDS,
+    FRAMES,
+    ROOM,
+    Asked,
+    Infographic,
+    asked_of,
+    count_of,
+    derive,
+    order,
+)
 from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.style import Style
@@ -83,9 +94,8 @@ def prompt(scene: Scene) -> str:
     asked = asked_of(load(scene.family), scene)
     if asked is None:
         raise SurfaceError([Violation("scene.style", "a style that no order asks for", "one of infographic.derive()")])
-    values = {"layout": layout_of(scene.family), "topic": scene.topic, "accent": asked.accent, "bg": asked.bg}
-    values |= {"frame": asked.frame, "density": asked.density}
-    return " ".join([TASK, *(f"[{name}:{value}]" for name, value in values.items()), OUT])
+    refs = [ref for part in scene.of(load(scene.family).main) for ref in part.refs]
+    return order(layout_of(scene.family), scene.topic, refs, asdict(asked))
 
 
 # ---- writing
@@ -261,4 +271,4 @@ def vocabulary(families: Sequence[str] | None = None) -> Vocabulary:
         *(f"[{name}:{value}]" for name, values in legal.items() for value in values),
     ]
     kinds = [kind for name in names for kind in load(name).kinds]
-    return Vocabulary.of(tags, ["[topic:", "[edit:", *(f"[{kind}:" for kind in kinds)])
+    return Vocabulary.of(tags, ["[topic:", "[items:", "[edit:", *(f"[{kind}:" for kind in kinds)])
