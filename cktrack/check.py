@@ -16,13 +16,13 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from cktrack.option import Json
+from cktrack.option import Families, Json, families_of
 
 SHOWN = 12  # faults that are printed; --json has all
 
 
 def command(
-    names: Annotated[list[str] | None, typer.Argument(help="families; all by default", metavar="FAMILY...")] = None,
+    names: Families = None,
     every: Annotated[int, typer.Option(help="take each Nth look of every case and count; 1 is all of them")] = 1,
     browser: Annotated[
         bool, typer.Option("--browser", help="measure texts in headless Chromium instead: every case at both extremes")
@@ -30,7 +30,7 @@ def command(
     json_: Json = False,
 ) -> None:
     """Draw every case in every style and count, and check every picture. Exits 1 if one is not sound."""
-    chosen = _families(names or [])
+    chosen = families_of(names)
     if every < 1:
         raise ValueError(f"--every: got {every}; expected at least 1")
     found = in_browser(chosen) if browser else sweep(chosen, every)
@@ -73,14 +73,6 @@ def in_browser(names: list[str]) -> dict[str, Any]:
         seconds = round(time.perf_counter() - begun, 2)
         lines[name] = {"pictures": len(shots), "refused": 0, "faults": faults, "seconds": seconds}
     return {"check": f"glyphs in {browser.version()}", "every": 1, "families": lines}
-
-
-def _families(names: list[str]) -> list[str]:
-    from experiments import families
-
-    for name in names:
-        families.load(name)  # an unknown one is refused with what there is
-    return names or list(families.names())
 
 
 def show(found: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cktrack import bench, check, climb, corpus, preflight, tokenizer
+from cktrack import bench, check, climb, corpus, gallery, preflight, tokenizer
 from cktrack.ending import Terminated, terminable
 from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, within
 
@@ -35,6 +35,7 @@ app.add_typer(tokenizer.app, name="tokenizer")
 app.command("preflight")(preflight.command)
 app.command("ladder")(climb.command)
 app.command("check")(check.command)
+app.command("gallery")(gallery.command)
 
 
 Name = Annotated[str, typer.Argument(help="registered model, named after its contract")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -27,6 +27,17 @@ def _threads(value: int) -> int:
     return value
 
 
+def families_of(names: Sequence[str] | None) -> list[str]:
+    """The families that were named, or all of them. ValueError for a name that there is not."""
+    from experiments import families
+
+    for name in names or ():
+        if name not in families.names():
+            raise ValueError(f"family: got {name!r}; expected some of {', '.join(families.names())}")
+    return list(names or families.names())
+
+
+Families = Annotated[list[str] | None, typer.Argument(help="families; all by default", metavar="FAMILY...")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on standard output")]
 Threads = Annotated[
     int, typer.Option(help="threads; 0 takes every CPU. Results do not depend on it", callback=_threads)

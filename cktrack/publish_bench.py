@@ -32,7 +32,7 @@ def publish_bench(target: Store, result: Mapping[str, Any]) -> str:
 def params(result: Mapping[str, Any]) -> dict[str, Any]:
     """The shape, the machine and the versions, flat: `model.layers`, `machine.cpu`, `version.torch`."""
     found = {"benchmark": result["benchmark"], "rounds": result["rounds"]}
-    found |= {f"model.{key}": value for key, value in result["shape"].items()}
+    found |= {f"model.{key}": value for key, value in result.get("shape", {}).items()}
     found |= {f"machine.{key}": _words(result[key]) for key in FACTS if key != "versions"}
     return found | {f"version.{key}": value for key, value in result["versions"].items()}
 

@@ -101,7 +101,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     for head, *body in filter(None, (rows(result), predictions(result))):
         aligned = ["---:" if NUMBER.fullmatch(cell) else "---" for cell in body[0]]
         parts.append("\n".join("| " + " | ".join(cells) + " |" for cells in (head, aligned, *body)))
-    said = [f"Machine: {machine(result)}.", f"Model: {shape(result)}."]
+    said = [f"Machine: {machine(result)}.", *([f"Model: {shape(result)}."] if result.get("shape") else [])]
     said += [f"Peaks in the same run: {peaks(result)}."] if peaks(result) else []
     said += [f"{line}." for line in absent(result)]
     said += [f"**{busy(result).capitalize()}.**"] if busy(result) else []

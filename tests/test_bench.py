@@ -23,8 +23,9 @@ from cktrack.publish_bench import publish_bench
 from cktrack.store import open_store
 
 TINY = Shape(layers=1, d_model=16, d_ff=32, heads=2, kv_heads=1, head_dim=8, ctx=16, vocab=32)
-OPTIONS = [f"--{name.replace('_', '-')}={value}" for name, value in vars(TINY).items()] + ["--rounds=1", "--threads=1"]
+MODEL = [f"--{name.replace('_', '-')}={value}" for name, value in vars(TINY).items()] + ["--threads=1"]
 OWN = {
+    "compile": ["--styles=2", "--family=stat_cards", "--family=atoms"],
     "train": ["--batch=1,2", "--against=eager", "--no-memory"],
     "gemm": ["--batch=1"],
     "decode": ["--prompts=1,3", "--new=2", "--prefill=4"],
@@ -152,7 +153,8 @@ def test_every_bench_is_found_and_has_options_here():
 @pytest.mark.parametrize("name", sorted(OWN))
 def test_a_bench_prints_one_document_writes_it_and_makes_tables(call, home, name):
     out = home / "x.json"
-    code, printed, _ = call("bench", name, *OPTIONS, *OWN[name], "--json", "--out", str(out))
+    model = MODEL if "shape" in bench.found()[name].__annotations__ else []
+    code, printed, _ = call("bench", name, "--rounds=1", *model, *OWN[name], "--json", "--out", str(out))
     result = json.loads(printed)
     assert code == 0 and json.loads(out.read_text()) == result and result["benchmark"] == name
     assert set(machine.FACTS) <= set(result) and result["cpu"] == machine.cpu() and result["threads"] == 1
@@ -181,6 +183,8 @@ def test_a_bench_prints_one_document_writes_it_and_makes_tables(call, home, name
         ("decode --prompts 1,-2", "bench: prompts=-2; expected at least 1 prompt"),
         ("decode --new 0", "bench: new=0; expected at least 1 token"),
         ("decode --prefill 512", "prefill=512; expected less than ctx=512"),
+        ("compile --styles 0", "bench: styles=0; expected at least 1 style"),
+        ("compile --family timelime", "family: got 'timelime'; expected some of architecture_map"),
         ("scaling --batch 0", "bench: batch=0; expected at least 1"),
         ("scaling --threads 300", "threads: got 300; expected 1 to 256"),
     ],

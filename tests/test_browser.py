@@ -90,7 +90,7 @@ def test_the_command_sweeps_and_tells_every_fault(
     broken = check.sweep(["stat_cards"], every=30)
     check.show(broken)
     assert broken["families"]["stat_cards"]["faults"] and "px, expected 400 to 500" in capsys.readouterr().out
-    with pytest.raises(KeyError, match="no family `timelime`; there are"):
+    with pytest.raises(ValueError, match="family: got 'timelime'; expected some of architecture_map"):
         check.command(["timelime"])
     with pytest.raises(ValueError, match="--every: got 0; expected at least 1"):
         check.command(None, 0)

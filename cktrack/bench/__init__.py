@@ -1,8 +1,8 @@
 """Benchmarks: every file of this folder is one, found by its name. What they share is here: the model's shape and the options.
 
-A bench is a function `measure(shape, rounds, threads, ...)` that returns plain data: `contests` of contestants that took turns
-(`cktrack/contest.py`), and the machine they ran on. Its further parameters are the command's own options. Heavy imports happen
-inside, so that `--help` is quick. No bench is a test, and no test asserts a speed.
+A bench is a function `measure(rounds, ...)` that returns plain data: `contests` of contestants that took turns (`cktrack/contest.py`), and
+the machine they ran on. One that is about a model takes `shape` and `threads` besides. Its further parameters are the command's own
+options. Heavy imports happen inside, so that `--help` is quick. No bench is a test, and no test asserts a speed.
 """
 
 from __future__ import annotations
@@ -89,10 +89,12 @@ def add_commands(app: typer.Typer, threads: Any, as_json: Any) -> None:
 
 
 def _command(measure: Measure, threads: Any, as_json: Any) -> Callable[..., None]:
-    """The command of a bench: its own options, the model's shape, and what every bench takes. The options are its signature."""
+    """The command of a bench: its own options, the model's shape where it is about one, and what every bench takes."""
+    parameters = inspect.signature(measure, eval_str=True).parameters
 
     def run(**given: Any) -> None:
-        shape = shape_of(given.pop("shape"), {f.name: given.pop(f.name) for f in fields(Shape)})
+        if "shape" in parameters:
+            given["shape"] = shape_of(given["shape"], {f.name: given.pop(f.name) for f in fields(Shape)})
         said, log, out = given.pop("json_"), given.pop("log"), given.pop("out")
         at_least_one("pairs", given["rounds"], " round (--rounds and --pairs are one option; 5 or more to quote)")
         if out and not Path(out).absolute().parent.is_dir():
@@ -102,21 +104,19 @@ def _command(measure: Measure, threads: Any, as_json: Any) -> Callable[..., None
             from cktrack.store import open_store
 
             store = open_store()  # a store that cannot be opened is told before minutes are spent
-        _deliver(measure(shape, **given), said, store, out)
+        _deliver(measure(**given), said, store, out)
 
     kind = inspect.Parameter.KEYWORD_ONLY
-    own = [
-        p.replace(kind=kind)
-        for p in inspect.signature(measure, eval_str=True).parameters.values()
-        if p.name not in ("shape", "rounds", "threads")
-    ]
+    own = [p.replace(kind=kind) for p in parameters.values() if p.name not in ("shape", "rounds", "threads")]
     rounds = Annotated[int, typer.Option("--rounds", "--pairs", help="measured rounds; every contestant runs in each")]
     log = Annotated[bool, typer.Option("--log", help="log the result as an MLflow run in the experiment bench")]
     out = Annotated[str, typer.Option(help="write the result to this file, as docs/bench.json was")]
     named = Annotated[str, typer.Option(help=f"the model: {', '.join(SHAPES)}; sizes that are given replace its own")]
-    shared: list[tuple[str, Any, Any]] = [("rounds", rounds, 7), ("shape", named, "small")]
-    shared += [(f.name, int | None, None) for f in fields(Shape)]
-    shared += [("threads", threads, 0), ("log", log, False), ("out", out, ""), ("json_", as_json, False)]
+    shared: list[tuple[str, Any, Any]] = [("rounds", rounds, 7)]
+    if "shape" in parameters:
+        shared += [("shape", named, "small"), *((f.name, int | None, None) for f in fields(Shape))]
+    shared += [("threads", threads, 0)] if "threads" in parameters else []
+    shared += [("log", log, False), ("out", out, ""), ("json_", as_json, False)]
     every = own + [inspect.Parameter(n, kind, default=d, annotation=a) for n, a, d in shared]
     run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in every}

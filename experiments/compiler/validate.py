@@ -25,6 +25,7 @@ from experiments.violation import Violation, shorten
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 MAX_BYTES, MAX_ELEMENTS, MAX_SIDE, MAX_DEPTH = 512_000, 4_000, 8_000.0, 4
+KNOWN = 1 << 15  # attributes of one element that are remembered as sound
 ROUNDING = 0.11  # px: sizes are written with one decimal
 
 _NUM = r"-?\d{1,5}(?:\.\d{1,3})?"
@@ -166,14 +167,10 @@ def _root_violations(root: Element) -> Iterator[Violation]:
 
 def _visit(element: Element, size: tuple[float, float], depth: int, found: list[Violation]) -> None:
     """What is wrong with an element and below it, with paths that begin there: most pictures have nothing to name."""
-    tag, attributes, children, inside = _RULES[element.tag]
+    tag, attributes, children, inside, known = _RULES[element.tag]
     at, text = element.attrib, element.text
-    for name, value in at.items():
-        grammar = attributes.get(name)
-        if grammar is None:
-            found.append(Violation(f"@{name}", shorten(value), f"only {', '.join(attributes)} on <{tag}>"))
-        elif not _matches(grammar, value):
-            found.append(Violation(f"@{name}", shorten(value), f"a {grammar}"))
+    if not at.items() <= known:
+        found += _check_attributes(tag, at, attributes, known)
     if inside and not inside(at, *size):
         found.append(Violation("", shorten(dict(at)), "a place inside the canvas"))
     if tag in _WORDS:
@@ -193,6 +190,22 @@ def _visit(element: Element, size: tuple[float, float], depth: int, found: list[
             found.append(Violation("", shorten(child.tail), "no text between elements"))
 
 
+def _check_attributes(
+    tag: str, at: Attributes, attributes: Mapping[str, str], known: set[tuple[str, str]]
+) -> Iterator[Violation]:
+    """What is wrong with attributes; those of which nothing is are remembered, since pictures repeat most of them."""
+    if len(known) > KNOWN:
+        known.clear()
+    for name, value in at.items():
+        grammar = attributes.get(name)
+        if grammar is None:
+            yield Violation(f"@{name}", shorten(value), f"only {', '.join(attributes)} on <{tag}>")
+        elif not _PATTERNS[grammar].fullmatch(value):
+            yield Violation(f"@{name}", shorten(value), f"a {grammar}")
+        else:
+            known.add((name, value))
+
+
 def _short(tag: object) -> str:
     """The name of an element without its namespace; comments and the like have none."""
     return tag.removeprefix(NAMESPACE) if isinstance(tag, str) else "?"
@@ -204,11 +217,6 @@ def _check_words(element: Element, found: list[Violation]) -> None:
         found.append(Violation("", shorten(text), "no control or bidi characters"))
     if is_blank(text) and not len(element):
         found.append(Violation("", "no words", "some"))
-
-
-@lru_cache(maxsize=1 << 15)
-def _matches(grammar: str, value: str) -> bool:
-    return _PATTERNS[grammar].fullmatch(value) is not None
 
 
 @lru_cache(maxsize=1 << 15)
@@ -268,8 +276,11 @@ _PLACES: dict[str, Callable[[Attributes, float, float], bool]] = {
     "polyline": _points_inside,
 }
 
-# namespaced tag -> (tag, its attributes, the namespaced tags of its children, the test of its place)
-_RULES = {
-    NAMESPACE + tag: (tag, attributes, frozenset(NAMESPACE + child for child in children), _PLACES.get(tag))
+_Rule = tuple[
+    str, dict[str, str], frozenset[str], Callable[[Attributes, float, float], bool] | None, set[tuple[str, str]]
+]
+# namespaced tag -> (tag, its attributes, the namespaced tags of its children, the test of its place, attributes known to be sound)
+_RULES: dict[str, _Rule] = {
+    NAMESPACE + tag: (tag, attributes, frozenset(NAMESPACE + child for child in children), _PLACES.get(tag), set())
     for tag, (attributes, children) in ALLOWED.items()
 }
