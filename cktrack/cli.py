@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cktrack import bench, check, climb, corpus, gallery, preflight, tokenizer
+from cktrack import bench, check, climb, corpus, dataset, gallery, preflight, tokenizer
 from cktrack.ending import Terminated, terminable
 from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, within
 
@@ -33,6 +33,7 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.command("preflight")(preflight.command)
+app.command("dataset")(dataset.command)
 app.command("ladder")(climb.command)
 app.command("check")(check.command)
 app.command("gallery")(gallery.command)

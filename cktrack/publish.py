@@ -16,7 +16,7 @@ import mlflow
 from mlflow.entities import LoggedModelOutput, Metric
 
 from cengine import checkpoint
-from cktrack import arena, board, judge, sheet
+from cktrack import arena, board, dataset, judge, sheet
 from cktrack.serving import MAX_NEW
 from cktrack.store import COMPLETE, Store, set_tags
 from experiments import compiler, ladder
@@ -33,6 +33,7 @@ ARTIFACTS = {
     "evidence": ("evidence.json", "contract.json", "splits.json", "parity.json"),
     "probes": ("scoreboard.json", "outputs.jsonl", "baselines.json", "hashes.json"),
     "engine": ("plan.json", "plan.svg"),
+    "rows": ("profile.json", "profile.html"),
 }
 
 
@@ -53,6 +54,8 @@ def publish(store: Store, run_id: str, label: str, outcome: Outcome) -> dict:
     (outcome.folder / "evidence.json").write_text(evidence.sealed())
     (outcome.folder / "scoreboard.json").write_text(json.dumps(board.rows(rates), indent=1) + "\n")
     plan = json.loads((outcome.folder / "plan.json").read_text())
+    counted = json.loads((outcome.folder / "profile.json").read_text())
+    (outcome.folder / "profile.html").write_text(dataset.page(counted), encoding="utf-8")
     (outcome.folder / "plan.svg").write_text(arena.svg(plan, f"Memory of a training step: {label}"))
     for folder, files in ARTIFACTS.items():
         for file in files:

@@ -29,6 +29,7 @@ from experiments.prepared import Prepared
 from experiments.probes import autopsy, baseline, odd
 from experiments.probes import contract as contracts
 from experiments.probes.score import Score, score
+from experiments.profile import profile
 from experiments.recorder import Recorder
 from experiments.tokenizer import Coder
 from experiments.training import Unfinished, steps_of, train_stages
@@ -163,6 +164,7 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
 
     _write_tokenizer(folder, prepared, recorder)
     coder, config, packed, packed_dev = prepared.coder, prepared.config, prepared.packed, prepared.packed_dev
+    write_json(folder / "profile.json", profile(prepared))
 
     recorder.say("parity: engine against float64 references at this rung's shape")
     report = parity.cached(config, options.parity_cache, options.torch, precision=rung.precision)

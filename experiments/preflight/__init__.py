@@ -92,11 +92,17 @@ def checks() -> tuple[Check, ...]:
     return tuple(found.values())
 
 
-def inspect(prepared: Prepared, place: Place, costs: Iterable[Cost] = ("cheap", "once", "run")) -> list[Finding]:
-    """Every check of these costs. An error that comes up in a check is its failure; where it comes up again, NOT_RUN names the first."""
+def inspect(
+    prepared: Prepared,
+    place: Place,
+    costs: Iterable[Cost] = ("cheap", "once", "run"),
+    names: Sequence[str] | None = None,
+) -> list[Finding]:
+    """Every check of these costs, of these names alone where they are given. An error that comes up in a check is its failure; where it comes up
+    again, NOT_RUN names the first."""
     findings: list[Finding] = []
     errors: dict[int, str] = {}
-    for each in (c for c in checks() if c.cost in tuple(costs)):
+    for each in (c for c in checks() if c.cost in tuple(costs) and (names is None or c.name in names)):
         started = time.monotonic()
         try:
             found = _look(each, prepared, place)
