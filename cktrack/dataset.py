@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -21,7 +22,7 @@ CSS = """
 body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}
 table{border-collapse:collapse;margin:.4rem 0 1.6rem;display:block;overflow-x:auto}
 th,td{padding:.25rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}h2{font-size:1.05rem;margin:1.6rem 0 .2rem}p{color:#888;margin:.2rem 0}
+th:first-child,td:first-child,.text{text-align:left}h2{font-size:1.05rem;margin:1.6rem 0 .2rem}p{color:#888;margin:.2rem 0}
 .bar{background:linear-gradient(var(--bar),var(--bar)) no-repeat left/var(--w) 100%}.FAIL{color:#d33}.PASS{color:#2a2}
 """
 Rows = Sequence[Sequence[object]]
@@ -149,7 +150,9 @@ def _cells(row: Sequence[object]) -> str:
 
 
 def _cell(text: str) -> str:
-    """A cell; shares have a bar, verdicts a colour."""
+    """A cell; shares have a bar, verdicts a colour, words stand on the left."""
     if text.endswith("%"):
         return f'<td class="bar" style="--w:{escape(text)}">{escape(text)}</td>'
-    return f'<td class="{text}">{text}</td>' if text in ("PASS", "FAIL") else f"<td>{escape(text)}</td>"
+    if text in ("PASS", "FAIL"):
+        return f'<td class="{text}">{text}</td>'
+    return f"<td>{text}</td>" if re.fullmatch(r"[0-9.]+", text) else f'<td class="text">{escape(text)}</td>'

@@ -20,6 +20,7 @@ from experiments.family import Family
 from experiments.infographic import Infographic
 from experiments.scene import Component, Scene
 from experiments.style import PAIRS, Style, grid
+from experiments.surfaces import raw_svg
 
 Facts = tuple[tuple[str, str], ...]
 Choices = Mapping[str, tuple[str, ...]]
@@ -309,7 +310,8 @@ def _one(family: str, surface: str, seed: int, turn: int) -> Varied | None:
     words = random.bits(seed, random.stream_of(f"vary/{family}"), WORDS, first=WORDS * turn).tolist()
     if family == "atoms":
         asked = _orders()[words[0] % len(_orders())]
-        return Varied("", tuple((n, v) for n in order.TAGS if (v := getattr(asked, n))), order.lower(asked))
+        scene = raw_svg.spell(order.lower(asked)) if surface == "raw_svg" else order.lower(asked)
+        return Varied("", tuple((n, v) for n in order.TAGS if (v := getattr(asked, n))), scene)
     cases, record = library.every(family), families.load(family)
     own = cases[words[0] % len(cases)]
     facts = _facts(own, words[2:])
