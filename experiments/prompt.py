@@ -239,6 +239,11 @@ class Draw:
         keys = [next(self.words) for _ in items]
         return [item for _, item in sorted(zip(keys, items, strict=True))]
 
+    def other(self, items: Sequence[str]) -> list[str]:
+        """The items in a drawn order that is not the one they have: a permuted prompt is no plain one again."""
+        drawn = self.order(items)
+        return drawn if drawn != list(items) else [*drawn[1:], *drawn[:1]]
+
 
 def _field(name: str, scene: Scene, order: str, asked: Asked | None, draw: Draw) -> str:
     """A field of a template in words; `order` is the scene's tag prompt."""
@@ -248,10 +253,10 @@ def _field(name: str, scene: Scene, order: str, asked: Asked | None, draw: Draw)
         before = [f"[{changed}:{other}]" if tag.startswith(f"[{changed}:") else tag for tag in own]
         return " ".join([*before, f"[edit:{changed}={tags(order)[changed]}]"])
     if name.startswith("anchor") or (asked is None and name in ORDERS):
-        return " ".join([own[0], *draw.order(own[1:])] if name.endswith("permuted") else own)
+        return " ".join([own[0], *draw.other(own[1:])] if name.endswith("permuted") else own)
     if name in ORDERS and asked:
         stated = _stated(asked, name, draw)
-        return " ".join([TASK, *(draw.order(stated) if name.endswith("permuted") else stated)])
+        return " ".join([TASK, *(draw.other(stated) if name.endswith("permuted") else stated)])
     if name.startswith(NOT) and asked:
         return _contrast(name.removeprefix(NOT), asked, draw).replace("_", " ")
     if name in ASIDES:

@@ -173,6 +173,12 @@ def test_wordings_are_many_and_depend_on_the_row_alone():
     assert texts() == texts() and len(set(texts())) == 50
 
 
+@pytest.mark.parametrize("items", [["a", "b"], ["a", "b", "c"]])
+def test_a_permuted_prompt_is_no_plain_one_again(items):
+    drawn = [prompt.Draw(str(number)).other(items) for number in range(40)]
+    assert all(sorted(d) == items and d != items for d in drawn)
+
+
 def test_unseen_sentences_are_no_trained_ones():
     trained, unseen = prompt.known("prose"), prompt.known("unseen_prose")
     said = {s for texts in trained.say.values() for s in texts} | {*trained.open, *trained.aside, *trained.close} - {""}
