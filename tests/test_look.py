@@ -90,8 +90,8 @@ def test_a_template_that_names_what_is_not_stated_is_not_used() -> None:
     ("old", "new", "message"),
     [
         ("surface: atoms", "surface: gold", r"families\.0: got 'atoms', expected one of"),
-        ("framed: true, draws: 8000", "framed: true", "`draws` with briefs and orders"),
-        ("kind: orders, framed: true, draws: 8000", "kind: cases, framed: true", "`framed` goes with kind orders"),
+        ("framed: true, draws: 4000", "framed: true", "`draws` with briefs and orders"),
+        ("kind: orders, framed: true, draws: 4000", "kind: cases, framed: true", "`framed` goes with kind orders"),
         ("combination: [color, bg, frame, density]", "combination: [colour, bg]", r"combination\.0: got 'colour'.*did you mean `color`"),
         ("families: [atoms]", "families: [bullet_panel]", r"families\.0: got 'bullet_panel', expected atoms, on the surface atoms or raw_svg"),
     ],
