@@ -18,6 +18,7 @@ from experiments import case as library
 from experiments.brief import STYLE, Drawn, Facts
 from experiments.ladder import Selected, Spec
 from experiments.look import Look
+from experiments.order import Order
 from experiments.scene import Scene
 from experiments.split import structure
 from experiments.style import BUNDLE_PAIRS, DENSITIES, PAIRS, THEMES, Style, grid
@@ -130,13 +131,16 @@ def _cases(spec: Spec) -> Iterator[tuple[str, list[Target]]]:
 
 def _orders(spec: Spec, seed: int) -> Iterator[tuple[str, list[Target]]]:
     """The targets of every layout, at most an equal part of `draws` of each; a drawing that two orders ask for belongs to the first."""
-    every: dict[str, list[tuple[Look, Scene]]] = {}
-    for layout, shown, scene in look.orders(spec.surface, spec.targets.framed):
-        every.setdefault(layout, []).append((shown, scene))
+    write = surfaces.load(spec.surface).format
+    every: dict[str, list[tuple[Look, Order]]] = {}
+    for shown, asked in look.orders(spec.targets.framed):
+        every.setdefault(asked.layout, []).append((shown, asked))
     for layout, made in every.items():
-        drawn = shuffled(seed, f"orders/{layout}", made)[: spec.targets.draws // len(every)]
-        texts = ((shown, scene, surfaces.load(spec.surface).format(scene)) for shown, scene in drawn)
-        found = {text: Target(layout, scene.family, "", shown, scene, text) for shown, scene, text in texts}
+        found: dict[str, Target] = {}
+        for shown, asked in shuffled(seed, f"orders/{layout}", made)[: spec.targets.draws // len(every)]:
+            scene = look.drawing(spec.surface, asked)
+            text = write(scene)
+            found.setdefault(text, Target(layout, scene.family, "", shown, scene, text))
         yield layout, list(found.values())
 
 

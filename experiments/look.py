@@ -16,6 +16,7 @@ from experiments import families as folder
 from experiments import infographic, order, surfaces, vary
 from experiments.case import Case
 from experiments.infographic import Asked, Infographic
+from experiments.order import Order
 from experiments.scene import Scene
 from experiments.style import DENSITIES, Style
 from experiments.surfaces import atoms, raw_svg, semantic
@@ -64,12 +65,16 @@ def scenes(case: Case, surface: str, styles: Sequence[Style]) -> Iterator[tuple[
             yield look, lower(dressed) if surface == "atoms" else dressed
 
 
-def orders(surface: str, framed: bool) -> Iterator[tuple[str, Look, Scene]]:
-    """(layout, look, scene) of every order for a drawing."""
+def orders(framed: bool) -> Iterator[tuple[Look, Order]]:
+    """Every order for a drawing, with its look."""
     for asked in order.every(framed):
-        look = tuple((name, value) for name in ORDER if (value := getattr(asked, name)) is not None)
-        scene = order.lower(asked)
-        yield asked.layout, look, raw_svg.spell(scene) if surface == "raw_svg" else scene
+        yield tuple((name, value) for name in ORDER if (value := getattr(asked, name)) is not None), asked
+
+
+def drawing(surface: str, asked: Order) -> Scene:
+    """What an order asks for, as a surface writes it."""
+    scene = order.lower(asked)
+    return raw_svg.spell(scene) if surface == "raw_svg" else scene
 
 
 def ordered(surface: str, family: str) -> bool:
@@ -83,8 +88,8 @@ def edits(asked: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         before = Asked(asked["accent"], asked["bg"], asked["frame"], asked["density"])
         changed: Iterator[tuple[str, Any]] = infographic.edited(before, DENSITIES)
     else:
-        drawing = order.Order(**{name: asked[name] for name in order.TAGS if name in asked})
-        changed = ((tag, after) for tag, after in order.edited(drawing) if after.layout == drawing.layout)
+        first = Order(**{name: asked[name] for name in order.TAGS if name in asked})
+        changed = ((tag, after) for tag, after in order.edited(first) if after.layout == first.layout)
     for tag, after in changed:
         name = tag.removeprefix("[edit:").partition("=")[0]
         yield name, getattr(after, name)
