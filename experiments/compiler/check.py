@@ -22,6 +22,8 @@ CLEAR = 2.0  # px: how far a link stays from what it does not attach to
 LIMIT = 20_000.0  # px
 
 Rect = tuple[float, float, float, float]  # left, top, right, bottom
+Placed = list[tuple[Rect, Node]]
+Level = tuple[Placed, Node | None]  # what stands beside each other, and which of it is the box that one is in
 
 
 def check(tree: Tree) -> list[Violation]:
@@ -50,7 +52,7 @@ def _check_free(tree: Tree) -> Iterator[Violation]:
 def _visit(
     box: Box,
     fills: Sequence[str],
-    outer: tuple[list[tuple[Rect, Node]], ...],
+    outer: tuple[Level, ...],
     found: list[Violation],
     boxes: dict[str, Box],
 ) -> None:
@@ -58,7 +60,7 @@ def _visit(
     if not outer:
         boxes.update({node.path: node for node in _boxes(box)})
     around: Rect = (box.x - EPS, box.y - EPS, box.right + EPS, box.bottom + EPS)
-    placed: list[tuple[Rect, Node]] = []
+    placed: Placed = []
     links: list[Link] = []
     inner: list[Box] = []
     for node in box.children:
@@ -74,18 +76,17 @@ def _visit(
                 )
             )
         if isinstance(node, Text):
-            _check_text(node, fills, found)
+            _check_text(node, rect[2] - rect[0], fills, found)
         elif isinstance(node, Box):
             inner.append(node)
     _check_overlap(placed, found)
-    nearby = (*outer, placed)
+    nearby: tuple[Level, ...] = (*outer, (placed, None))
     for link in links:
         _check_link(link, box, nearby, boxes, found)
     if len(links) > 1:
         _check_shared_lines(links, found)
     for child in inner:
-        rest = [(rect, node) for rect, node in placed if node is not child]
-        _visit(child, (child.fill,) if child.fill else fills, (*outer, rest), found, boxes)
+        _visit(child, (child.fill,) if child.fill else fills, (*outer, (placed, child)), found, boxes)
 
 
 def _boxes(box: Box) -> Iterator[Box]:
@@ -111,14 +112,14 @@ def _show(rect: Rect) -> str:
     return f"x {rect[0]:.1f}..{rect[2]:.1f}, y {rect[1]:.1f}..{rect[3]:.1f}"
 
 
-def _check_text(text: Text, fills: Sequence[str], found: list[Violation]) -> None:
+def _check_text(text: Text, wide: float, fills: Sequence[str], found: list[Violation]) -> None:
+    """The words of a text, `wide` px at their widest, against its room, its height and its ground."""
     font = text.font
-    left, right = text.extent()
-    if right - left > text.w + EPS:
+    if wide > text.w + EPS:
         found.append(
             Violation(
                 text.path,
-                f"a line {right - left:.1f} px wide: {shorten(max(text.lines, key=len))}",
+                f"a line {wide:.1f} px wide: {shorten(max(text.lines, key=len))}",
                 f"at most {text.w:.1f} px",
             )
         )
@@ -139,7 +140,7 @@ def _check_text(text: Text, fills: Sequence[str], found: list[Violation]) -> Non
         )
 
 
-def _check_overlap(placed: list[tuple[Rect, Node]], found: list[Violation]) -> None:
+def _check_overlap(placed: Placed, found: list[Violation]) -> None:
     """Siblings must not overlap; ornaments may overlap ornaments."""
     order = sorted(placed, key=lambda entry: entry[0][1])
     for i, (a, first) in enumerate(order):
@@ -158,7 +159,7 @@ def _check_overlap(placed: list[tuple[Rect, Node]], found: list[Violation]) -> N
 
 
 def _check_link(
-    link: Link, parent: Box, nearby: tuple[list[tuple[Rect, Node]], ...], boxes: dict[str, Box], found: list[Violation]
+    link: Link, parent: Box, nearby: tuple[Level, ...], boxes: dict[str, Box], found: list[Violation]
 ) -> None:
     """A link ends on the borders of its boxes and stays clear of every other node, also outside its own container."""
     ends = (link.points[0], link.source), (link.points[-1], link.target)
@@ -174,9 +175,15 @@ def _check_link(
     top, bottom = min(y for _, y in link.points), max(y for _, y in link.points)
     if left < parent.x - EPS or right > parent.right + EPS or top < parent.y - EPS or bottom > parent.bottom + EPS:
         found.append(Violation(link.path, _show((left, top, right, bottom)), f"inside `{parent.path}`"))
-    for level in nearby:
+    for level, inside in nearby:
         for rect, node in level:
-            if rect[0] > right + CLEAR or rect[2] < left - CLEAR or rect[1] > bottom + CLEAR or rect[3] < top - CLEAR:
+            if (
+                node is inside
+                or rect[0] > right + CLEAR
+                or rect[2] < left - CLEAR
+                or rect[1] > bottom + CLEAR
+                or rect[3] < top - CLEAR
+            ):
                 continue
             path = "" if isinstance(node, Ornament) else node.path
             if link.label and path == link.label:

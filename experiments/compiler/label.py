@@ -5,6 +5,8 @@ Words that do not fit at a legible size become a violation with their path; noth
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from experiments.compiler.metric import width
 from experiments.compiler.sheet import LEAST, Ground, Sheet
 from experiments.compiler.text import balance, is_whole, tidy
@@ -18,6 +20,16 @@ def fit(
     issues: list[Violation], path: str, words: str, font: Font, room: float, most: int, even: bool = False
 ) -> Fitted:
     """The largest size at which the words take at most `most` lines of `room` px; a slightly smaller word beats a broken one."""
+    font, lines = _fit(words, font, room, most, even)
+    if len(lines) > most:
+        got = f"{len(lines)} lines at {font.size:g} px in {room:.0f} px: {shorten(words)}"
+        issues.append(Violation(f"content.{path}", got, f"at most {most}; shorten the text"))
+        lines = lines[:most]
+    return font, lines
+
+
+@lru_cache(maxsize=1 << 15)
+def _fit(words: str, font: Font, room: float, most: int, even: bool) -> Fitted:
     breaker, least = (balance if even else tidy), max(LEAST, font.size * SHRINK)
     if not is_whole(words, font.face, font.size, room):
         sizes = (max(LEAST, font.size * share) for share in (0.95, 0.9, 0.85, 0.8))
@@ -27,10 +39,6 @@ def fit(
     while len(lines) > most and font.size > least:
         font = Font(font.face, max(least, font.size * 0.94), font.lead)
         lines = breaker(words, font.face, font.size, room)
-    if len(lines) > most:
-        got = f"{len(lines)} lines at {font.size:g} px in {room:.0f} px: {shorten(words)}"
-        issues.append(Violation(f"content.{path}", got, f"at most {most}; shorten the text"))
-        lines = lines[:most]
     return font, lines
 
 
