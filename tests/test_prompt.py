@@ -58,8 +58,8 @@ def apart(ours, theirs):
 
 
 def is_direct(rows):
-    """Asks by its field alone in one of its templates: prose before it is a remark."""
-    return any(not words(row) for row in rows)
+    """Asks by its field alone in one of its templates: prose before it is a remark. A frame for parts of an answer only names the part."""
+    return any(not words(row) or "{part}" in row for row in rows)
 
 
 def test_every_way_of_asking_is_there():
