@@ -64,13 +64,19 @@ def _of(row: Row | dict, name: str) -> str:
     return str(row[name] if isinstance(row, dict) else getattr(row, name))
 
 
+def stated(spec: Spec, table: brief.Table) -> dict[str, brief.Fact]:
+    """The facts that briefs of a spec may state: not those about families that it has not."""
+    facts = table.facts.items()
+    return {name: fact for name, fact in facts if set(fact.only.get("family", spec.families)) & set(spec.families)}
+
+
 def _values(spec: Spec, trained: Sequence[Row]) -> Iterator[str]:
     """Values of facts that no trained row states, and facts that are never left out though they may be."""
     if spec.targets.kind != "briefs":
         return
     table = brief.load(spec.targets.briefs)
     stated = [tags(row.brief) for row in trained]
-    for name, fact in table.facts.items():
+    for name, fact in stated(spec, table).items():
         there = {found[name] for found in stated if name in found}
         for value in fact.values:
             if value not in there:

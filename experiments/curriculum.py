@@ -162,11 +162,12 @@ def profiles(spec: Spec, drawn: Material) -> Iterator[str]:
     if spec.targets.kind != "briefs":
         return
     table = brief.load(spec.targets.briefs)
+    unstated = set(table.facts) - set(coverage.stated(spec, table))
     absent = {name: fact.absent for name, fact in table.facts.items() if fact.absent}
     stated = {(row.brief, row.family, row.form) for rows in drawn.stages.values() for row in rows}
     known = [absent | tags(told) | {"family": family, "form": form} for told, family, form in stated]
     for name, rule in table.rules.items():
-        if rule.table is None:
+        if rule.table is None or unstated & set(rule.source):
             continue
         taught = {tuple(facts.get(source) for source in rule.source) for facts in known}
         for path in _paths(rule.table, len(rule.source)):
