@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from experiments.probes import column, diagnosis
 from experiments.run import Outcome
 from promotion import Matrix, Rate, measure
 
@@ -81,6 +82,10 @@ def note(outcome: Outcome, board: Mapping[str, Mapping[str, Rate]], label: str, 
         "",
         f"Misses by class: {misses}.",
         "",
+        *column.table(outcome.outputs),
+        "",
+        *_advice(outcome),
+        "",
         "## Baselines (exact)",
         "",
         "| | " + " | ".join(splits) + " |",
@@ -108,6 +113,20 @@ def note(outcome: Outcome, board: Mapping[str, Mapping[str, Rate]], label: str, 
     m = outcome.measures
     lines += ["", f"{m['processed_tokens']:,.0f} processed tokens, {m['training_seconds']:.0f} s of training."]
     return "\n".join(lines) + "\n"
+
+
+def _advice(outcome: Outcome) -> list[str]:
+    """What is wrong, by the failure matrix, and the one action that is suggested."""
+    found = diagnosis.facts(outcome.contract, outcome.outputs, outcome.measures)
+    classes = [line.name for line in diagnosis.autopsy(found) if line.found] or ["none"]
+    action = diagnosis.suggest(found)
+    risks = [f"{name[5:]} {value:.1%}" for name, value in outcome.measures.items() if name.startswith("risk.")]
+    lines = [
+        f"Classes of the failure matrix: {', '.join(classes)}.",
+        "",
+        f"Next: {action.action} ({action.symptom}: {action.cause}).",
+    ]
+    return [*lines, "", f"Risk probes passed: {', '.join(risks)}."] if risks else lines
 
 
 def with_gates(text: str, gates: str) -> str:

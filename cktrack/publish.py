@@ -31,7 +31,7 @@ PICTURE_WIDTH = 720  # pixels
 PUBLISHED = "published.json"
 ARTIFACTS = {
     "evidence": ("evidence.json", "contract.json", "splits.json", "parity.json"),
-    "probes": ("scoreboard.json", "outputs.jsonl", "baselines.json", "hashes.json"),
+    "probes": ("scoreboard.json", "outputs.jsonl", "baselines.json", "hashes.json", "odd.json", "autopsy.json"),
     "engine": ("plan.json", "plan.svg"),
     "rows": ("profile.json", "profile.html"),
 }
@@ -173,6 +173,9 @@ def log_tables(store: Store, run_id: str, outcome: Outcome) -> None:
         "raw": [o.raw for o in rows],
         "expected": [o.case["expected"] for o in rows],
         "failure": [o.failure for o in rows],
+        "constrained": [_beside(o, "constrained") for o in rows],
+        "repaired": [_beside(o, "repaired") for o in rows],
+        "steps": [" ".join(o.columns["repaired"].steps) if "repaired" in o.columns else "" for o in rows],
         "stop": [o.stop for o in rows],
         "prompt": [o.case["prompt"] for o in rows],
         "split": [o.case["split"] for o in rows],
@@ -180,6 +183,12 @@ def log_tables(store: Store, run_id: str, outcome: Outcome) -> None:
         **{n: [getattr(o.score, n) for o in rows] for n in ("exact", "renderable", "materialized", "truncated")},
     }
     _table(store, run_id, texts, "probes/outputs.json")
+
+
+def _beside(output: Output, name: str) -> str:
+    """The text of a column, where it differs from the raw one."""
+    found = output.columns.get(name)
+    return "not measured" if found is None else "= raw" if found.text is None else found.text
 
 
 def _table(store: Store, run_id: str, columns: dict, path: str) -> None:

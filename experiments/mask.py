@@ -104,6 +104,8 @@ class Guide:
             return None
         if token == self.closing[0]:
             return self.closing[1:]
+        if len(self.closing) >= self.room:
+            return None  # there is room for this one way to the end and no other
         found = self._closings(self.said + self.tokens.bytes[token])
         return next((closing for closing in found if len(closing) < self.room), None)
 
@@ -129,15 +131,22 @@ class Guide:
         """A quick test that no allowed token fails."""
         table, first = self.tokens.bytes, self.closing[:1]
         try:
-            texts, open_ = self.grammar.frontier(self.said.decode())
+            texts, goes_on = self.grammar.frontier(self.said.decode())
         except UnicodeDecodeError:
-            texts, open_ = (), True
-        literal = tuple(text.encode() for text in texts)
+            texts, goes_on = (), None
+
+        if len(self.closing) >= self.room:
+            return [*first, self.tokens.eos].__contains__
 
         def may(token: int) -> bool:
             if token == self.tokens.eos or token in first:
                 return True
-            word = table[token]
-            return bool(word) and (open_ or any(text.startswith(word) or word.startswith(text) for text in literal))
+            try:
+                word = table[token].decode()
+            except UnicodeDecodeError:
+                return True
+            if any(text.startswith(word) or word.startswith(text) for text in texts):
+                return bool(word)
+            return not texts if goes_on is None else bool(word) and goes_on(word)
 
         return may

@@ -21,7 +21,7 @@ from experiments.tag import SurfaceError
 
 PLANS = 4  # ways in which a grammar may close a text, from the least on: see `Pen.plan`
 BRANCHES = 16  # readings of a word that the text leaves unfinished
-MOST = 160  # characters of an open payload
+MOST = 96  # characters of an open payload
 
 
 class Refused(Exception):
@@ -39,7 +39,7 @@ class Pen:
         self.more: list[str] = []  # what is said beyond the text
         self.branches = 1
         self.frontier: tuple[str, ...] | None = None  # how the text may go on at its end
-        self.open: re.Pattern[str] | None = None  # characters of an open payload that may come there
+        self.open: Callable[[str], bool] | None = None  # which texts may go on with the open payload that stands there
         self._ahead: str | None = None
 
     @property
@@ -76,16 +76,26 @@ class Pen:
         """
         if instead and self.text[self.at : self.at + 1] == instead[0][0]:
             return self.choose(instead)
-        end = next((i for i in range(self.at, len(self.text)) if self.text[i] in stops), len(self.text))
+        end = _end(self.text, self.at, stops)
         word = self.text[self.at : end]
         if end < len(self.text):
             if len(word) > MOST or not pattern.fullmatch(word):
                 raise Refused(word)
         else:
-            self._meet(() if word else instead, pattern)
-            found = [u for u in usual if u.startswith(word)]
-            found += [word + m for m in ("", *mend) if word and pattern.fullmatch(word + m)]
-            word = self._pick([w for w in dict.fromkeys(found) if len(w) <= MOST])
+            likely = tuple(usual)
+
+            def fits(begun: str) -> list[str]:
+                found = [u for u in likely if u.startswith(begun)]
+                found += [begun + m for m in ("", *mend) if begun and pattern.fullmatch(begun + m)]
+                return [w for w in dict.fromkeys(found) if len(w) <= MOST]
+
+            def goes_on(text: str) -> bool:
+                end = _end(text, 0, stops)
+                whole = word + text[:end]
+                return bool(fits(whole)) if end == len(text) else len(whole) <= MOST and bool(pattern.fullmatch(whole))
+
+            self._meet(() if word else instead, goes_on)
+            word = self._pick(fits(word))
         self._say(word)
         return word
 
@@ -113,16 +123,21 @@ class Pen:
         self.branches = max(self.branches, len(fits))
         return fits[min(self.branch, len(fits) - 1)]
 
-    def _meet(self, options: Sequence[str], pattern: re.Pattern[str] | None) -> None:
+    def _meet(self, options: Sequence[str], goes_on: Callable[[str], bool] | None) -> None:
         """Keep what may come where the text ends. An open payload may also end here, which its grammar says next."""
         if self.frontier is None:
-            self.frontier, self.open = tuple(options), pattern
+            self.frontier, self.open = tuple(options), goes_on
 
     def _say(self, text: str) -> None:
         here = self.text[self.at : self.at + len(text)]
         self.at += len(here)
         if len(here) < len(text):
             self.more.append(text[len(here) :])
+
+
+def _end(text: str, at: int, stops: str) -> int:
+    """Where the first of these characters stands from `at` on; the end of the text if there is none."""
+    return next((i for i in range(at, len(text)) if text[i] in stops), len(text))
 
 
 Walk = Callable[[Pen], None]
@@ -141,12 +156,13 @@ class Grammar:
         """A closing: text + closing parses. "" for a whole text; None where the text begins nothing that this grammar can close."""
         return _complete(self, text)
 
-    def frontier(self, text: str) -> tuple[tuple[str, ...], bool]:
-        """How a text that can be closed may go on: texts of which one comes next, and whether an open payload may. A superset."""
+    def frontier(self, text: str) -> tuple[tuple[str, ...], Callable[[str], bool] | None]:
+        """How a text that can be closed may go on: texts of which one comes next, and a test of what may go on with an open payload.
+        A quick superset of what `complete` allows."""
         pen = Pen(text, self.families)
         with suppress(Refused):
             self.walk(pen)
-        return pen.frontier or (), pen.open is not None
+        return pen.frontier or (), pen.open
 
 
 @lru_cache(maxsize=20_000)
@@ -165,6 +181,8 @@ def _complete(grammar: Grammar, text: str) -> str | None:
                     return closing
             except Refused:
                 branches = max(branches, pen.branches)
+                if not pen.more and branches == 1:
+                    return None  # it is the text itself, whatever would come behind it
             except SurfaceError:
                 continue
     return None

@@ -26,8 +26,9 @@ from experiments.corpus import Pools, Row
 from experiments.ladder import Selected, digest, select
 from experiments.pack import Packed, trained
 from experiments.prepared import Prepared
-from experiments.probes import autopsy, baseline, odd
+from experiments.probes import autopsy, baseline, column, constrain, diagnosis, odd
 from experiments.probes import contract as contracts
+from experiments.probes.column import Column
 from experiments.probes.score import Score, score
 from experiments.profile import profile
 from experiments.recorder import Recorder
@@ -75,6 +76,7 @@ class Output:
     tokens: int
     score: Score
     failure: str
+    columns: Mapping[str, Column] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,9 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
     hashes["weights"] = checkpoint.weights_digest(trainer.weights())
     decoder = Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool, guard=guard)
     outputs = probe(contract, coder, decoder, recorder)
+    outputs, seconds = _columns(selected, contract, coder, decoder, outputs, recorder)
+    measures |= column.measures(contract, outputs) | {"constrained.seconds": seconds}
+    measures |= _fit(contract, coder, config.ctx)
     measures |= _odd(folder, selected, targets, contract, coder, decoder)
     measures |= _frontiers(folder, selected, outputs)
     pairs = [(baseline.told(r.prompt, r.brief), f" {r.output}") for rows in stages.values() for r in rows]
@@ -345,6 +350,33 @@ def probe(contract: dict, coder: Coder, decoder: Decoder, recorder: Recorder) ->
     return outputs
 
 
+def _columns(
+    selected: Selected, contract: dict, coder: Coder, decoder: Decoder, outputs: Sequence[Output], recorder: Recorder
+) -> tuple[list[Output], float]:
+    """The outputs with what the mask and the repair make of them, and the seconds that the mask took."""
+    expected = coder.encode_many([f" {c['expected']}" for c in contract["cases"]])
+    limit = contracts.budget(contract, [len(e) + 1 for e in expected])
+    raws, prompts = [(o.raw, o.stop) for o in outputs], [o.case["prompt"] for o in outputs]
+    surface = contract["surface"]
+    guided, seconds = constrain.guide(surface, selected.spec.families, coder, decoder, prompts, raws, limit)
+    missing = sorted({g.why for g in guided if g.why})
+    for why in missing:
+        recorder.say(f"constrained: not measured, {why}")
+    found = []
+    for o, g in zip(outputs, guided, strict=True):
+        columns = {"repaired": column.repaired(contract, o.case, o.raw, o.stop, o.score)}
+        if not g.why:
+            columns["constrained"] = column.constrained(contract, o.case, g, o.score)
+        found.append(replace(o, columns=columns))
+    return found, seconds
+
+
+def _fit(contract: dict, coder: Coder, ctx: int) -> dict[str, float]:
+    """How much of the context the longest prompt takes with its expected output."""
+    rows = coder.encode_many([f"{c['prompt']} {c['expected']}" for c in contract["cases"]])
+    return {"longest_share_of_context": max(map(len, rows)) / ctx}
+
+
 def _odd(
     folder: Path, selected: Selected, targets: Pools, contract: dict, coder: Coder, decoder: Decoder
 ) -> dict[str, float]:
@@ -360,8 +392,7 @@ def _odd(
         for o, (raw, stop) in zip(odds, outputs, strict=True)
     ]
     write_json(folder / "odd.json", {"rates": table, "outputs": rows})
-    whole = sum(cell["k"] for cell in table.values()) / len(odds)
-    return {"ood_pass_rate": whole} | {f"ood.{kind}": cell["k"] / cell["n"] for kind, cell in table.items()}
+    return odd.measures(table)
 
 
 def _frontiers(folder: Path, selected: Selected, outputs: Sequence[Output]) -> dict[str, float]:
@@ -385,6 +416,7 @@ def _write_outcome(outcome: Outcome) -> None:
         {
             "id": o.case["id"], "split": o.case["split"], "family": o.case["family"], "prompt": o.case["prompt"], "raw": o.raw, "stop": o.stop,
             "tokens": o.tokens, "failure": o.failure, "problem": o.score.problem, **o.score.bools(),
+            "columns": {name: c.as_dict() for name, c in o.columns.items()},
         }
         for o in outcome.outputs
     ]  # fmt: skip
@@ -393,6 +425,8 @@ def _write_outcome(outcome: Outcome) -> None:
     write_json(outcome.folder / "splits.json", outcome.proof)
     write_json(outcome.folder / "hashes.json", outcome.hashes)
     write_json(outcome.folder / "measures.json", outcome.measures)
+    found = diagnosis.facts(outcome.contract, outcome.outputs, outcome.measures)
+    write_json(outcome.folder / "autopsy.json", diagnosis.report(found))
 
 
 def read_outcome(folder: Path) -> Outcome:
@@ -407,7 +441,11 @@ def read_outcome(folder: Path) -> Outcome:
     for row in map(json.loads, (folder / "outputs.jsonl").read_text().splitlines()):
         scored = score(contract, cases[row["id"]], row["raw"], row["stop"])
         failure = autopsy.classify(contract, cases[row["id"]], row["raw"], scored)
-        outputs.append(Output(cases[row["id"]], row["raw"], row["stop"], row["tokens"], scored, failure))
+        columns = {
+            name: column.again(contract, cases[row["id"]], saved, row["raw"], scored)
+            for name, saved in row.get("columns", {}).items()
+        }
+        outputs.append(Output(cases[row["id"]], row["raw"], row["stop"], row["tokens"], scored, failure, columns))
     return Outcome(
         folder, folder / "checkpoint", contract, outputs, stored("baselines"), stored("splits"), stored("parity"), stored("hashes"),
         stored("measures"),

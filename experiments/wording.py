@@ -10,7 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 
 from experiments.family import Family, Kind
 from experiments.pen import Pen, Refused
@@ -42,6 +44,16 @@ def say_id(pen: Pen, stop: str) -> str:
     return pen.word(("a",), ID, stop)
 
 
+@lru_cache(maxsize=2000)
+def _table(
+    spelling: Spelling, names: tuple[str, ...], legal: tuple[tuple[str, ...], ...]
+) -> Mapping[str, tuple[str, str]]:
+    """What may be said of these attributes, the last of them first: text -> (name, value)."""
+    pairs = [(name, value) for name, values in zip(names, legal, strict=True) for value in values]
+    pairs.sort(key=lambda pair: -names.index(pair[0]))
+    return MappingProxyType({spelling.whole(name, value): (name, value) for name, value in pairs})
+
+
 def attributes(
     pen: Pen, order: Sequence[str], legal: Mapping[str, Sequence[str]], needed: Sequence[str], after: Callable[[dict[str, str]], Sequence[str]],
     spelling: Spelling = BRACKETS, values: Mapping[str, Say] | None = None,
@@ -54,7 +66,7 @@ def attributes(
     while at < len(order):
         left = next((i for i in range(at, len(order)) if order[i] in needed), None)
         names = order[at : len(order) if left is None else left + 1]
-        table = {spelling.whole(name, v): (name, v) for name in reversed(names) for v in legal.get(name, ("",))}
+        table = _table(spelling, tuple(names), tuple(tuple(legal.get(name, ("",))) for name in names))
         follow = tuple(after(found)) if left is None else ()
         chosen = pen.sees((*follow, *table))
         if chosen in follow:

@@ -289,10 +289,14 @@ def test_odd_prompts_are_no_trained_ones_and_know_what_passes(name):
     odds = odd.build(spec, found)
     assert {"contradiction", "missing_tag", "foreign_language", "injection"} <= {o.kind for o in odds}
     counts = Counter(o.kind for o in odds)
-    assert all(n == odd.CASES for n in counts.values()), counts
-    for each in odds[::9]:
-        expect = odd.kinds()[each.kind].expect
-        assert len(each.answers) == {"same": 1, "either": 2, "legal": 0}[expect] and each.prompt.endswith("[OUT]")
+    assert all(n == odd.kinds()[kind].cases for kind, n in counts.items()), counts
+    assert len({(o.kind, o.prompt) for o in odds}) == len(odds)
+    risks = Counter(odd.kinds()[o.kind].risk for o in odds)
+    assert all(risks[r] >= 200 for r in ("continuation_spill", "prompt_hijack", "mode_switch", "eos")), risks
+    for each in odds[::31]:
+        kind = odd.kinds()[each.kind]
+        assert len(each.answers) == {"same": 1, "either": 2, "legal": 0, "ends": 0}[kind.expect]
+        assert each.prompt.endswith("[OUT]") != bool(kind.begin)
         for answer in each.answers or (next(iter(texts)),):
             assert odd.passes(spec.surface, each, f" {answer}", "eos")
             assert not odd.passes(spec.surface, each, f" {answer}", "budget")

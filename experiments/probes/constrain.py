@@ -18,6 +18,10 @@ from experiments.pen import Grammar
 from experiments.tag import SurfaceError
 from experiments.tokenizer import Coder
 
+MOST = (
+    200  # outputs that are asked again: a model that misses more has other troubles, and asking token by token is dear
+)
+
 
 @dataclass(frozen=True)
 class Guided:
@@ -56,10 +60,14 @@ def guide(
     found = [Guided(raw, stop) for raw, stop in answers]
     guides: dict[int, Guide] = {}
     asked = coder.encode_many(list(prompts))
-    for at, (raw, stop) in enumerate(answers):
-        if grammar is None:
-            found[at] = Guided("", "none", why=f"the surface {surface} has no grammar")
-        elif not is_whole(surface, raw, stop):
+    off = [at for at, (raw, stop) in enumerate(answers) if not is_whole(surface, raw, stop)]
+    why = "" if grammar else f"the surface {surface} has no grammar"
+    if len(off) > MOST:
+        why = why or f"{len(off)} of {len(answers)} outputs are off the grammar; at most {MOST} are asked again"
+    for at in off:
+        if why or grammar is None:
+            found[at] = Guided("", "none", why=why)
+        else:
             try:
                 guides[at] = Guide(grammar, tokens, min(limit - 1, decoder.config.ctx - len(asked[at])))
             except MaskError as error:

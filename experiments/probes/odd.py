@@ -1,7 +1,8 @@
-"""Odd prompts: out of distribution by kind, each kind with the behaviour that is expected of it, as data in `odd.yaml`.
+"""Odd prompts: out of distribution, or risky, by kind; each kind with the behaviour that is expected of it, as data in `odd.yaml`.
 
-Odd cases are made from trained targets asked by plain tags, so that what fails is the oddity and not the target. They are scored
-beside the contract and are no part of it: what is expected of most of them is less than one exact text.
+A kind with a `risk` belongs to one of the four families of risk probes. Odd cases are made from trained targets asked by plain tags, so
+that what fails is the oddity and not the target. They are scored beside the contract and are no part of it: what is expected of most of
+them is less than one exact text.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -19,12 +21,13 @@ from experiments import case as library
 from experiments.compiler import CompileError
 from experiments.corpus import Pools, Target
 from experiments.ladder import Spec
+from experiments.probes import flaw
+from experiments.probes.constrain import is_whole
 from experiments.split import fold
 from experiments.style import AXES
 from experiments.tag import OUT, TASK, SurfaceError
 
 FILE = Path(__file__).parent / "odd.yaml"
-CASES = 40  # of each kind
 
 
 class OddError(ValueError):
@@ -36,30 +39,37 @@ class Kind(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     why: str
-    expect: Literal["same", "either", "legal"]
+    expect: Literal["same", "either", "legal", "ends"]
+    cases: int = 40
+    risk: Literal["", "continuation_spill", "prompt_hijack", "mode_switch", "eos"] = ""
     replace: dict[str, tuple[str, ...]] = {}
     again: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    begin: tuple[int, ...] = ()
+    plain: Literal["", "any", "turns"] = ""
 
     @model_validator(mode="after")
     def _changes_something(self) -> Kind:
-        changes = [self.replace, self.again, self.drop, self.before + self.after]
+        changes = [self.replace, self.again, self.drop, self.before + self.after, self.begin, self.plain]
         if sum(map(bool, changes)) != 1 or (self.expect == "either") != bool(self.again):
-            raise ValueError("expected one of replace, again, drop, before/after; `either` goes with again alone")
+            raise ValueError(
+                "expected one of replace, again, drop, before/after, begin, plain; `either` goes with again alone"
+            )
         return self
 
 
 @dataclass(frozen=True)
 class Odd:
-    """One odd case. `answers` are the texts that pass; empty where any legal answer does."""
+    """One odd case. `answers` are the texts that pass; empty where more than these may. `expect` is its kind's."""
 
     kind: str
     prompt: str
     answers: tuple[str, ...]
     family: str
     case: str
+    expect: str = "legal"
 
 
 @cache
@@ -74,13 +84,29 @@ def kinds() -> Mapping[str, Kind]:
 
 
 def build(spec: Spec, targets: Pools, seed: int = 42) -> list[Odd]:
-    """The odd cases of a spec: up to CASES of each kind that its prompts allow."""
+    """The odd cases of a spec: as many of each kind as it says, different prompts, as far as its targets and prompts allow."""
     found: list[Odd] = []
     for name, kind in kinds().items():
         order = corpus.shuffled(seed, f"odd/{name}", targets.trained)
-        made = (odd for number, target in enumerate(order) if (odd := _make(spec, name, kind, number, target)))
-        found += [odd for _, odd in zip(range(CASES), made, strict=False)]
+        if kind.plain == "turns":
+            order = _in_turns(order)
+        made: dict[str, Odd] = {}
+        for number in range(len(order) * max(1, len(kind.before + kind.after + kind.begin))):
+            odd = _make(spec, name, kind, number + number // len(order), order[number % len(order)])
+            if odd:
+                made.setdefault(odd.prompt, odd)
+            if len(made) == kind.cases:
+                break
+        found += made.values()
     return found
+
+
+def _in_turns(targets: Sequence[Target]) -> list[Target]:
+    """The same targets, no two of one family behind each other as long as there are others."""
+    queues: dict[str, list[Target]] = {}
+    for target in targets:
+        queues.setdefault(target.family, []).append(target)
+    return [one for turn in zip_longest(*queues.values()) for one in turn if one is not None]
 
 
 def _make(spec: Spec, name: str, kind: Kind, number: int, target: Target) -> Odd | None:
@@ -88,18 +114,28 @@ def _make(spec: Spec, name: str, kind: Kind, number: int, target: Target) -> Odd
     facts = target.briefs[0] if target.briefs else ()
     asked = prompt.Asked(brief.load(spec.targets.briefs), facts) if facts else None
     tags = prompt.write("tags", 0, target.scene, spec.surface, asked).removesuffix(f" {OUT}").split()
+    begun, answer = _begun(kind, number, target.text)
     changed = next(_changed(spec, kind, number, target, dict(facts), tags), None)
-    if changed is None:
+    if changed is None or not answer:
         return None
     text, other = changed
-    answers = () if kind.expect == "legal" else (target.text, *other)
-    return Odd(name, f"{text} {OUT}", answers, target.family, target.case)
+    answers = () if kind.expect in ("legal", "ends") else (answer, *other)
+    return Odd(name, f"{text} {OUT}{begun}", answers, target.family, target.case, kind.expect)
+
+
+def _begun(kind: Kind, number: int, text: str) -> tuple[str, str]:
+    """What of the answer stands in the prompt already, with its space, and what is left to say."""
+    count = kind.begin[number % len(kind.begin)] if kind.begin else 0
+    pieces = text.split()
+    return "".join(f" {piece}" for piece in pieces[:count]), " ".join(pieces[count:])
 
 
 def _changed(
     spec: Spec, kind: Kind, number: int, target: Target, facts: dict[str, str], tags: list[str]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(prompt, other answers that pass) of the first change that this prompt allows."""
+    if kind.plain or kind.begin:
+        yield " ".join(tags), ()
     at = {tag[1:-1].partition(":")[0]: i for i, tag in enumerate(tags) if tag != TASK}
     if kind.before or kind.after:
         line = (*((0, s) for s in kind.before), *((1, s) for s in kind.after))[number % len(kind.before + kind.after)]
@@ -157,6 +193,8 @@ def passes(surface: str, odd: Odd, raw: str, stop: str) -> bool:
         return False
     if odd.answers:
         return fold(raw) in {fold(answer) for answer in odd.answers}
+    if odd.expect == "ends":
+        return is_whole(surface, raw, stop) and not flaw.tail_after_end(surface, fold(raw), stop)
     try:
         compiler.compile_text(surface, raw.strip(), library.content(odd.family, odd.case))
     except SurfaceError:
@@ -186,3 +224,14 @@ def rates(surface: str, odds: Sequence[Odd], outputs: Sequence[tuple[str, str]])
         cell["n"] += 1
         cell["k"] += passes(surface, odd, raw, stop)
     return table
+
+
+def measures(table: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
+    """The metrics of a table of rates: `odd.KIND`, `odd_pass_rate` over kinds without a risk, `risk.FAMILY` and its `risk_cases`."""
+    found = {f"odd.{name}": cell["k"] / cell["n"] for name, cell in table.items()}
+    for risk in dict.fromkeys(kind.risk for kind in kinds().values()):
+        cells = [table[name] for name, kind in kinds().items() if kind.risk == risk and name in table]
+        k, n = sum(c["k"] for c in cells), sum(c["n"] for c in cells)
+        if n:
+            found |= {f"risk.{risk}": k / n, f"risk_cases.{risk}": float(n)} if risk else {"odd_pass_rate": k / n}
+    return found

@@ -1,0 +1,98 @@
+"""The columns beside raw: the same case constrained and repaired, scored alike, and what all of them add up to.
+
+Raw is what a run is judged and promoted on. `constrained` says what the mask makes of the same model, `repaired` what listed steps
+make of the same text; both are logged as metrics of their own and gate nothing. Also here: the flaws of raw outputs as rates, and
+whether the expected outputs still compile to their pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.probes import flaw
+from experiments.probes.constrain import Guided
+from experiments.probes.repair import repair
+from experiments.probes.score import Score, score
+
+NAMES = ("constrained", "repaired")
+COUNTED = ("exact", "renderable", "materialized", "truncated")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One case in one column. `text` is None where it is the raw one; `steps` of a repair, `turned` tokens of a mask."""
+
+    text: str | None
+    stop: str
+    score: Score
+    steps: tuple[str, ...] = ()
+    turned: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is kept; scores are computed anew from it."""
+        return {
+            "text": self.text,
+            "stop": self.stop,
+            "steps": list(self.steps),
+            "turned": self.turned,
+            "exact": self.score.exact,
+        }
+
+
+def repaired(contract: dict, case: dict, raw: str, stop: str, scored: Score) -> Column:
+    """The repaired column. What was repaired has ended, whatever ended the raw text."""
+    found = repair(contract["surface"], raw, stop)
+    if not found.steps:
+        return Column(None, stop, scored)
+    return Column(found.text, "eos", score(contract, case, found.text, "eos"), found.steps)
+
+
+def constrained(contract: dict, case: dict, guided: Guided, scored: Score) -> Column:
+    if not guided.asked:
+        return Column(None, guided.stop, scored)
+    return Column(guided.raw, guided.stop, score(contract, case, guided.raw, guided.stop), turned=guided.turned)
+
+
+def again(contract: dict, case: dict, kept: Mapping[str, Any], raw: str, scored: Score) -> Column:
+    """A column from what was kept of it, scored again."""
+    text = kept["text"]
+    found = scored if text is None else score(contract, case, text, kept["stop"])
+    return Column(text, kept["stop"], found, tuple(kept["steps"]), kept["turned"])
+
+
+def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
+    """Metrics of scored outputs (`run.Output`): `constrained.exact` and the like where every case has the column; `FLAW_rate`;
+    `gold_asset_parity_score`, the share of different expected outputs that compile to the expected picture.
+    """
+    found: dict[str, float] = {}
+    for name in NAMES:
+        if outputs and all(name in o.columns for o in outputs):
+            for counted in COUNTED:
+                held = sum(getattr(o.columns[name].score, counted) for o in outputs)
+                found[f"{name}.{'truncation' if counted == 'truncated' else counted}"] = held / len(outputs)
+            found[f"{name}.changed"] = sum(o.columns[name].text is not None for o in outputs) / len(outputs)
+    for name in flaw.FLAWS:
+        held = sum(name in flaw.flaws(contract["surface"], o.raw, o.stop) for o in outputs)
+        found[f"{name}_rate"] = held / max(1, len(outputs))
+    gold = {case["expected"]: case for case in contract["cases"]}
+    drawn = [score(contract, case, text, "eos").materialized for text, case in gold.items()]
+    return found | {"gold_asset_parity_score": sum(drawn) / len(drawn)}
+
+
+def table(outputs: Sequence[Any]) -> list[str]:
+    """Markdown lines: raw, constrained and repaired side by side; `-` for what was not measured."""
+    lines = [
+        "| | " + " | ".join(("exact", "renderable", "materialized", "truncation", "changed")) + " |",
+        "|---" * 6 + "|",
+    ]
+    for name in ("raw", *NAMES):
+        if name != "raw" and not all(name in o.columns for o in outputs):
+            lines.append(f"| {name} |" + " - |" * 5)
+            continue
+        scores = [o.score if name == "raw" else o.columns[name].score for o in outputs]
+        cells = [f"{sum(getattr(s, c) for s in scores) / len(scores):.1%}" for c in COUNTED]
+        changed = "" if name == "raw" else str(sum(o.columns[name].text is not None for o in outputs))
+        lines.append(f"| {name} | " + " | ".join([*cells, changed]) + " |")
+    return lines

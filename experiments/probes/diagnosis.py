@@ -1,0 +1,379 @@
+"""From scored outputs to what is wrong with a run, and from that to one next action.
+
+Two tables, both found by decorator and read in the order of this file. A *class* of the failure matrix looks at the facts of a run and
+says found, not found, or that it cannot be known from one run, with the reason. A *symptom* of the diagnostic matrix names a
+cause and an action; the first that holds is suggested. Thresholds stand here and nowhere else; they suggest, and gate nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from experiments.probes import flaw
+
+FEW = 0.02  # a share of cases below which a class is not called found
+STRONG, WEAK = 0.8, 0.5  # families, splits
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run. Rates are shares of contract cases; None: not measured."""
+
+    cases: int
+    exact: float
+    renderable: float
+    materialized: float
+    truncation: float
+    flaws: Mapping[str, float]
+    failures: Mapping[str, int]  # classes of misses (autopsy.py)
+    families: Mapping[str, float]  # exact
+    splits: Mapping[str, float]  # exact
+    kinds: Mapping[str, float]  # exact by kind of split: seen, held_out, ood
+    exact_not_materialized: int
+    drawn_wrong: int  # materialized, but not renderable: the books do not agree
+    layout_drift: float
+    style_drift: float
+    gold_parity: float | None
+    repaired: float | None = None
+    constrained: float | None = None
+    final_loss: float | None = None
+    longest: float | None = None  # the longest prompt with its expected output, as a share of the context
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One class of the failure matrix. `found` is None where one run cannot tell; `value` is its share or count."""
+
+    name: str
+    found: bool | None
+    value: float | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Action:
+    """What to do next: the symptom that holds, its likely cause, and the one thing to change."""
+
+    symptom: str
+    cause: str
+    action: str
+    why: str
+
+
+Look = Callable[[Facts], tuple[bool | None, float | None]]
+Holds = Callable[[Facts], bool]
+CLASSES: dict[str, Look] = {}
+SYMPTOMS: list[tuple[str, str, str, Holds]] = []
+
+
+def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping[str, Any] | None = None) -> Facts:
+    """The facts of scored outputs (`run.Output`) and of what a run measured."""
+    n, given = max(1, len(outputs)), measures or {}
+    surface = contract["surface"]
+    seen: Counter[str] = Counter()
+    for o in outputs:
+        seen.update(flaw.flaws(surface, o.raw, o.stop))
+
+    def share(true: Callable[[Any], bool], among: Sequence[Any] = outputs) -> float:
+        return sum(map(true, among)) / max(1, len(among))
+
+    def by(key: Callable[[Any], str]) -> dict[str, float]:
+        names = dict.fromkeys(map(key, outputs))
+        return {name: share(lambda o: o.score.exact, [o for o in outputs if key(o) == name]) for name in names}
+
+    return Facts(
+        cases=len(outputs),
+        exact=share(lambda o: o.score.exact),
+        renderable=share(lambda o: o.score.renderable),
+        materialized=share(lambda o: o.score.materialized),
+        truncation=share(lambda o: o.score.truncated),
+        flaws={name: seen[name] / n for name in flaw.FLAWS},
+        failures=Counter(o.failure for o in outputs if not o.score.exact),
+        families=by(lambda o: o.case["family"]),
+        splits=by(lambda o: o.case["split"]),
+        kinds=by(lambda o: contract["splits"][o.case["split"]]["kind"]),
+        exact_not_materialized=sum(o.score.exact and not o.score.materialized for o in outputs),
+        drawn_wrong=sum(o.score.materialized and not o.score.renderable for o in outputs),
+        layout_drift=share(lambda o: flaw.drifted(o.raw, o.case["expected"], ("layout", "family", "form"))),
+        style_drift=share(
+            lambda o: flaw.drifted(o.raw, o.case["expected"], ("theme", "tone", "density", "background"))
+        ),
+        gold_parity=given.get("gold_asset_parity_score"),
+        repaired=given.get("repaired.exact"),
+        constrained=given.get("constrained.exact"),
+        final_loss=given.get("final_loss"),
+        longest=given.get("longest_share_of_context"),
+    )
+
+
+def report(found: Facts) -> dict[str, Any]:
+    """The autopsy of a run as data: misses by class, the failure matrix, and the one action that is suggested."""
+    return {
+        "cases": found.cases,
+        "misses": dict(sorted(found.failures.items(), key=lambda pair: -pair[1])),
+        "classes": [asdict(line) for line in autopsy(found)],
+        "action": asdict(suggest(found)),
+    }
+
+
+# ------------------------------------------------------------------------------------------------- the failure matrix
+
+
+def cls(look: Look) -> Look:
+    CLASSES[look.__name__] = look
+    return look
+
+
+def autopsy(found: Facts) -> list[Finding]:
+    """Every class of the failure matrix, found or not."""
+    lines = []
+    for name, look in CLASSES.items():
+        yes, value = look(found)
+        lines.append(Finding(name, yes, value, (look.__doc__ or "").strip()))
+    return lines
+
+
+def _rate(value: float, least: float = FEW) -> tuple[bool, float]:
+    return value >= least, value
+
+
+@cls
+def scene_prefix_failure(f: Facts) -> tuple[bool | None, float | None]:
+    """Outputs without the opening marker, or with an attribute of the scene twice."""
+    return _rate(max(f.flaws["missing_scene_start"], f.flaws["duplicate_attr"]))
+
+
+@cls
+def scene_suffix_failure(f: Facts) -> tuple[bool | None, float | None]:
+    """Outputs without the closing marker, or with a tail behind it."""
+    return _rate(max(f.flaws["missing_scene_end"], f.flaws["tail_after_end"]))
+
+
+@cls
+def block_nesting_failure(f: Facts) -> tuple[bool | None, float | None]:
+    """Blocks that are closed wrongly or not at all."""
+    return _rate(f.flaws["block_nesting_error"])
+
+
+@cls
+def budget_truncation(f: Facts) -> tuple[bool | None, float | None]:
+    """Outputs ended by the budget or the context."""
+    return _rate(f.truncation)
+
+
+@cls
+def special_token_leak(f: Facts) -> tuple[bool | None, float | None]:
+    """Special tokens or prompt tags in outputs; one is one too many."""
+    return f.flaws["special_token_leak"] > 0, f.flaws["special_token_leak"]
+
+
+@cls
+def contamination_supervision(f: Facts) -> tuple[bool | None, float | None]:
+    """Empty outputs, or pieces said over and over: junk was learned as a target."""
+    return _rate(max(f.flaws["empty_response"], f.flaws["repeats"]), 0.05)
+
+
+@cls
+def layout_drift(f: Facts) -> tuple[bool | None, float | None]:
+    """Another family, layout or form than expected."""
+    return _rate(f.layout_drift)
+
+
+@cls
+def theme_tone_drift(f: Facts) -> tuple[bool | None, float | None]:
+    """Another theme, tone, density or background than expected."""
+    return _rate(f.style_drift)
+
+
+@cls
+def renderable_but_not_exact(f: Facts) -> tuple[bool | None, float | None]:
+    """Outputs that draw a picture that was not asked for: renderable less exact."""
+    return _rate(f.renderable - f.exact)
+
+
+@cls
+def exact_but_not_materialized(f: Facts) -> tuple[bool | None, float | None]:
+    """Exact outputs whose picture differs: a fault of the compiler or of the probe."""
+    return f.exact_not_materialized > 0, float(f.exact_not_materialized)
+
+
+@cls
+def family_imbalance(f: Facts) -> tuple[bool | None, float | None]:
+    """The best family's exact rate less the worst one's."""
+    spread = max(f.families.values(), default=0.0) - min(f.families.values(), default=0.0)
+    return _rate(spread, 0.3)
+
+
+@cls
+def undertraining(f: Facts) -> tuple[bool | None, float | None]:
+    """Every family below half, seen prompts too."""
+    worst = max([*f.families.values(), f.kinds.get("seen", 0.0)], default=0.0)
+    return worst < WEAK, worst
+
+
+@cls
+def over_repair_fragmentation(f: Facts) -> tuple[bool | None, float | None]:
+    """Fewer renderable outputs than the baseline rung had: one run alone cannot tell."""
+    return None, None
+
+
+@cls
+def compiler_parity_gap(f: Facts) -> tuple[bool | None, float | None]:
+    """Expected outputs that do not compile to the expected picture."""
+    return (None, None) if f.gold_parity is None else (f.gold_parity < 1.0, f.gold_parity)
+
+
+@cls
+def probe_accounting_bug(f: Facts) -> tuple[bool | None, float | None]:
+    """Scores that contradict each other: exact without a picture, a right picture that is none."""
+    return f.exact_not_materialized + f.drawn_wrong > 0, float(f.exact_not_materialized + f.drawn_wrong)
+
+
+@cls
+def seed_probe_integrity_gap(f: Facts) -> tuple[bool | None, float | None]:
+    """A copied checkpoint that probes worse than it did; promotion asks every prompt again and compares, a run cannot."""
+    return None, None
+
+
+@cls
+def capacity_misdiagnosis(f: Facts) -> tuple[bool | None, float | None]:
+    """A larger model asked for while the same one does better on other recipes: needs the other rungs (`cktrack ladder`)."""
+    return None, None
+
+
+# ------------------------------------------------------------------------------------------------- the diagnostic matrix
+
+
+def symptom(name: str, cause: str, action: str) -> Callable[[Holds], Holds]:
+    def wrap(holds: Holds) -> Holds:
+        SYMPTOMS.append((name, cause, action, holds))
+        return holds
+
+    return wrap
+
+
+def suggest(f: Facts) -> Action:
+    """The first symptom that holds; there is always one, the last."""
+    name, cause, action, holds = next(row for row in SYMPTOMS if row[3](f))
+    return Action(name, cause, action, (holds.__doc__ or "").strip())
+
+
+@symptom(
+    "exact outputs, other pictures",
+    "the probe or the compiler",
+    "mend the probe or the compiler, score the stored outputs again, and train nothing before",
+)
+def _books(f: Facts) -> bool:
+    """Scores contradict each other, or an expected output does not compile to its picture."""
+    return f.exact_not_materialized + f.drawn_wrong > 0 or (f.gold_parity is not None and f.gold_parity < 1.0)
+
+
+@symptom("every case is exact", "none", "promote it (`cktrack promote`), or begin a new spec with a harder question")
+def _solved(f: Facts) -> bool:
+    """No miss."""
+    return f.exact == 1.0
+
+
+@symptom(
+    "right beginnings that are cut off",
+    "outputs are longer than the budget or the context",
+    "measure outputs against the context; shorten the surface or raise the context; more rows would not help",
+)
+def _cut(f: Facts) -> bool:
+    """Truncated misses are at least half of the misses, and few of them loop; or the longest case does not fit the context."""
+    return (f.longest or 0.0) > 1.0 or (f.truncation >= 0.5 * (1 - f.exact) and f.flaws["repeats"] < 0.5 * f.truncation)
+
+
+@symptom(
+    "special tokens or prompt tags in outputs",
+    "rows or tokenizer let them in",
+    "look at row ends and reserved tokens (`cktrack tokenizer audit`), then train again",
+)
+def _leak(f: Facts) -> bool:
+    """One output in fifty has one."""
+    return f.flaws["special_token_leak"] >= FEW
+
+
+@symptom(
+    "what misses, repairs itself",
+    "the contract is nearly closed: tails, closings, repeated tags",
+    "keep these weights; put the listed repair steps or the mask behind the decoder, and train no repair rung",
+)
+def _mechanical(f: Facts) -> bool:
+    """Listed repair steps or the mask win back at least half of the misses."""
+    best = max(f.repaired or 0.0, f.constrained or 0.0)
+    return best - f.exact >= 0.5 * (1 - f.exact)
+
+
+@symptom(
+    "no family is learned, the loss is low",
+    "the rows were memorised, the contract was not",
+    "check the tokenizer's coverage, the variety of prompts, and that combinations of what is asked are among the rows",
+)
+def _memorised(f: Facts) -> bool:
+    """Exact below a half with a loss below 0.1 nats per target."""
+    return f.exact < WEAK and f.final_loss is not None and f.final_loss < 0.1
+
+
+@symptom(
+    "no family is learned, the loss is high",
+    "too few tokens, too low a learning rate, or too small a model",
+    "raise midtrain's tokens, and nothing else; then try learning rates; capacity last",
+)
+def _undertrained(f: Facts) -> bool:
+    """All families and the seen prompts are below a half."""
+    return bool(undertraining(f)[0])
+
+
+@symptom(
+    "all is legal, little is right",
+    "the order of tokens was learned, the choices were not",
+    "add minimal pairs: prompts that differ in one word, and answers that differ in what it decides",
+)
+def _legal(f: Facts) -> bool:
+    """At least 98 % renderable, less than half exact."""
+    return f.renderable >= 0.98 and f.exact < WEAK
+
+
+@symptom(
+    "some families are strong, others weak",
+    "the mixture gives the weak ones too little",
+    "give the weak families more weight in midtrain, and keep rows of the strong ones",
+)
+def _imbalance(f: Facts) -> bool:
+    """One family at 80 % or more, another at least 30 points below the best."""
+    return max(f.families.values()) >= STRONG and bool(family_imbalance(f)[0])
+
+
+@symptom(
+    "seen prompts are right, unseen ones wrong",
+    "too few ways of asking, or too few combinations",
+    "widen prompt surfaces and combinations of targets; fewer passes over the same rows",
+)
+def _overfit(f: Facts) -> bool:
+    """Seen prompts lead the worst kind of held-out ones by 10 points or more."""
+    others = [rate for kind, rate in f.kinds.items() if kind != "seen"]
+    return bool(others) and f.kinds.get("seen", 0.0) - min(others) >= 0.1
+
+
+@symptom(
+    "outputs do not parse or draw",
+    "grammar or references are not learned",
+    "add whole canonical scenes, and contrast rows for the class that misses most; no fragments",
+)
+def _grammar(f: Facts) -> bool:
+    """Half of the misses do not draw."""
+    return (1 - f.renderable) >= 0.5 * (1 - f.exact)
+
+
+@symptom(
+    "few misses of one kind",
+    "boundary cases of a contract that is learned",
+    "add contrast rows for the class of miss that is most frequent, with replay of what is solved",
+)
+def _rest(f: Facts) -> bool:
+    """None of the others."""
+    return True

@@ -1,0 +1,113 @@
+"""Flaws of a raw output that can be seen without knowing what was expected: the lower half of the minimum scoreboard.
+
+Each is one function (surface, raw, why it stopped) -> bool, found by its decorator; its docstring is the definition that is printed. A
+run's rate of a flaw is the share of contract cases that have it, in the metric `NAME_rate`. Nothing is repaired here (`repair.py`)
+and nothing is compared with an expected text (`autopsy.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+from experiments import surfaces
+from experiments.probes.score import markers
+from experiments.split import fold, tags
+from experiments.style import AXES
+
+Flaw = Callable[[str, str, str], bool]
+FLAWS: dict[str, Flaw] = {}
+SPECIAL = re.compile(r"<\|[a-z_]+\|>")
+PROMPT_ONLY = ("[OUT]", "[task:")
+SINGLE = ("layout", "family", "form", "topic", *AXES)  # attributes of a whole scene
+_TAG = re.compile(r"\[(/?)([A-Za-z][A-Za-z0-9_]*)(:[^\[\]\s]*)?\]")
+
+
+def flaw(function: Flaw) -> Flaw:
+    FLAWS[function.__name__] = function
+    return function
+
+
+def flaws(surface: str, raw: str, stop: str) -> list[str]:
+    """The flaws of one output, in the order of this file."""
+    return [name for name, function in FLAWS.items() if function(surface, fold(raw), stop)]
+
+
+@flaw
+def missing_scene_start(surface: str, text: str, stop: str) -> bool:
+    """The text does not begin with the surface's opening marker."""
+    return not text.startswith(markers(surface)[0])
+
+
+@flaw
+def missing_scene_end(surface: str, text: str, stop: str) -> bool:
+    """The surface's closing marker is nowhere in the text."""
+    return markers(surface)[1] not in text
+
+
+@flaw
+def tail_after_end(surface: str, text: str, stop: str) -> bool:
+    """Something follows the first closing marker."""
+    closing = markers(surface)[1]
+    return text.partition(closing)[2] != ""
+
+
+@flaw
+def duplicate_attr(surface: str, text: str, stop: str) -> bool:
+    """An attribute of the whole scene (layout, theme, tone, ...) stands twice before the first closing marker."""
+    block = text.split(markers(surface)[1])[0]
+    seen = Counter(name for slash, name, value in _TAG.findall(block) if value and not slash and name in SINGLE)
+    return any(count > 1 for count in seen.values()) and _is_bracketed(surface)
+
+
+@flaw
+def block_nesting_error(surface: str, text: str, stop: str) -> bool:
+    """A closing tag that closes nothing or something else than what is open, or a block that is open where the scene ends."""
+    closing = markers(surface)[1]
+    if not _is_bracketed(surface):
+        found = re.findall(r"<(/?)([a-z]+)[^<>]*?(/?)>", text)
+        marks = [(slash, name) for slash, name, empty in found if not empty]
+    else:
+        known = {tag[2:-1] for tag in surfaces.load(surface).vocabulary().tags if tag.startswith("[/")}
+        marks = [
+            (slash, name)
+            for slash, name, value in _TAG.findall(text.split(closing)[0] + closing)
+            if name in known and not value
+        ]
+    open_: list[str] = []
+    for slash, name in marks:
+        if not slash:
+            open_.append(name)
+        elif not open_ or open_.pop() != name:
+            return True
+    return bool(open_) and closing in text
+
+
+@flaw
+def special_token_leak(surface: str, text: str, stop: str) -> bool:
+    """A special token (`<|endoftext|>`) or a tag that only prompts have (`[OUT]`, `[task:`) stands in the output."""
+    return bool(SPECIAL.search(text)) or any(tag in text for tag in PROMPT_ONLY)
+
+
+@flaw
+def empty_response(surface: str, text: str, stop: str) -> bool:
+    """Nothing was said."""
+    return not text
+
+
+@flaw
+def repeats(surface: str, text: str, stop: str) -> bool:
+    """Four equal pieces in a row."""
+    pieces = text.split()
+    return any(len(set(pieces[i : i + 4])) == 1 for i in range(len(pieces) - 3))
+
+
+def _is_bracketed(surface: str) -> bool:
+    return markers(surface)[0].startswith("[")
+
+
+def drifted(raw: str, expected: str, names: tuple[str, ...]) -> bool:
+    """Whether a tag of one of these names says something else than expected."""
+    got, want = tags(fold(raw)), tags(fold(expected))
+    return any(got.get(name) != want.get(name) for name in names)
