@@ -285,3 +285,26 @@ def test_weights_that_are_not_the_models_are_refused(weights):
         Decoder(CONFIG, {n: w for n, w in weights.items() if n != "model.norm.weight"}, slots=1)
     with pytest.raises(ValueError, match=r"seed .* expected 0 to 2\^64"):
         Sampling(seed=2**64)
+
+
+def test_picks_choose_from_the_same_logits_whatever_the_company(weights):
+    """Even ids alone, by whoever picks: the same texts for any number of slots, and those of repeated full forwards."""
+
+    def even(logits):
+        return int(np.argmax(np.where(np.arange(83) % 2 == 0, logits, -np.inf)))
+
+    asked = prompts(7)
+    said = {
+        slots: [g.ids for g in Decoder(CONFIG, weights, slots=slots).generate(asked, 20, None, picks=[even] * 7)]
+        for slots in (1, 3, 7)
+    }
+    assert said[1] == said[3] == said[7] and all(i % 2 == 0 for ids in said[1] for i in ids)
+    alone, text = Decoder(CONFIG, weights, slots=1), list(asked[2])
+    for _ in range(20):
+        text.append(even(alone.forward(text, [0] * len(text), range(len(text)))[-1]))
+    assert said[1][2] == text[len(asked[2]) :]
+    decoder = Decoder(CONFIG, weights, slots=4)
+    greedy = decoder.generate(asked, 9, EOS)
+    assert decoder.generate(asked, 9, EOS, picks=[lambda logits: int(np.argmax(logits))] * 7) == greedy
+    with pytest.raises(ValueError, match="2 picks for 7 prompts"):
+        decoder.generate(asked, 9, EOS, picks=[even] * 2)

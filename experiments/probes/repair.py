@@ -88,7 +88,7 @@ def loose(surface: str, text: str) -> str:
     """Words outside of tags are left out where the surface has none there."""
     if not _bracketed(surface) or getattr(surfaces.load(surface), "BARE", None) is not None:
         return text
-    return " ".join(piece for piece in _PIECE.findall(text) if piece.startswith("["))
+    return _PIECE.sub(lambda piece: piece[0] if piece[0].startswith("[") else "", text)
 
 
 @step

@@ -1,0 +1,208 @@
+"""What stands beside raw outputs: repairs that only take away and close, flaws, the failure matrix and its one action. Each fault is planted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+
+import pytest
+
+from experiments import case as library
+from experiments import compiler, surfaces
+from experiments.probes import autopsy, column, constrain, diagnosis, flaw
+from experiments.probes.repair import STEPS, repair
+from experiments.probes.score import score
+from experiments.run import Output
+from experiments.style import Style
+
+CASES = [next(iter(library.every(family))) for family in ("timeline", "memory_map", "decision_tree", "table_matrix")]
+CASES = [c for c in CASES if c.surface == "gold"] + [c for c in library.every(surface="gold")][:3]
+TEXTS = {c.id: surfaces.load("gold").format(c.scene(Style())) for c in CASES}
+TEXT = next(iter(TEXTS.values()))
+
+
+def contract_of(cases):
+    made = []
+    for number, one in enumerate(cases):
+        svg = compiler.compile_text("gold", TEXTS[one.id], one.content).svg
+        made.append({
+            "id": f"c{number}", "split": ("seen", "unseen")[number % 2], "surface": "tags", "family": one.family, "form": "", "case": one.id,
+            "prompt": surfaces.load("gold").prompt(one.scene(Style())), "expected": TEXTS[one.id],
+            "svg_sha256": hashlib.sha256(compiler.canonical(svg).encode()).hexdigest(),
+        })  # fmt: skip
+    splits = {"seen": {"kind": "seen"}, "unseen": {"kind": "ood"}}
+    contents = {f"{c.family}/{c.id}": dict(c.content) for c in cases}
+    return {"contract": "t", "surface": "gold", "contents": contents, "splits": splits, "cases": made}
+
+
+CONTRACT = contract_of(CASES)
+
+
+def outputs_of(say, stop="eos"):
+    """Every case answered by `say(expected)`, with its columns."""
+    found = []
+    for case in CONTRACT["cases"]:
+        raw = say(case["expected"])
+        scored = score(CONTRACT, case, raw, stop)
+        columns = {"repaired": column.repaired(CONTRACT, case, raw, stop, scored)}
+        found.append(Output(case, raw, stop, 9, scored, autopsy.classify(CONTRACT, case, raw, scored), columns))
+    return found
+
+
+def facts_of(say, stop="eos", **given):
+    found = outputs_of(say, stop)
+    return diagnosis.facts(CONTRACT, found, column.measures(CONTRACT, found) | given)
+
+
+# ------------------------------------------------------------------------------------------------- repair
+
+BROKEN = {
+    "cut": lambda t: f"{t} [scene] [layout:timeline]",
+    "strip": lambda t: t.replace("] [", "] <|pad|> [", 1),
+    "begin": lambda t: f"sure: {t}",
+    "space": lambda t: t.replace("] [", "][", 3),
+    "loose": lambda t: t.replace("] [", "] and [", 2),
+    "unfinished": lambda t: t.replace(" [/scene]", " [foo"),
+    "repeat": lambda t: re.sub(r"(\[theme:[a-z_]+\])", r"\1 \1", t),
+    "close": lambda t: t.removesuffix(" [/scene]").rsplit(" ", 1)[0],
+    "fold_space": lambda t: f" {t.replace(' ', '  ')} x",
+}
+
+
+def test_every_step_is_tried_here():
+    assert set(BROKEN) == set(STEPS)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_each_step_mends_what_it_is_for_and_says_so(name):
+    broken = BROKEN[name](TEXT)
+    found = repair("gold", broken, "eos")
+    assert found.text == TEXT and name in found.steps
+    assert repair("gold", found.text, "eos").steps == (), "what is whole stays"
+
+
+@pytest.mark.parametrize("stop", ["budget", "context"])
+def test_what_did_not_end_is_cut_and_what_is_wrong_stays_wrong(stop):
+    assert repair("gold", f" {TEXT} {TEXT}", stop).text == TEXT
+    other = TEXT.replace("[tone:blue]", "[tone:pink]")
+    assert repair("gold", other, "eos").text == other, "no value is put in the place of another"
+    assert repair("gold", "", stop).text == "" and repair("gold", "hello", stop).text == ""
+
+
+@pytest.mark.parametrize("name", surfaces.names())
+def test_a_repair_adds_nothing_but_closing_tags(name):
+    """Whatever is broken: every piece of the repaired text that is no closing tag stood in the raw one, no more often than there."""
+    module = surfaces.load(name)
+    opening, closing = getattr(module, "MARKERS", (f"[{module.MARKER}]", f"[/{module.MARKER}]"))
+    text = constrain.grammar_of(name).complete("").strip()
+    pieces = re.compile(r"\[[^\[\]\s]*\]|<[^<>]*>|[^\s\[\]<>]+")
+    for end in range(0, len(text) + 1, 7):
+        for raw in (text[:end], text[:end] + text[: end // 2], f"x {text[:end].replace('] [', '][')} <|pad|>", text[end:]):
+            found = repair(name, raw, "eos").text
+            left = pieces.findall(raw.replace("][", "] ["))
+            for piece in pieces.findall(found):
+                if not piece.startswith(("[/", "</")):
+                    assert piece in left, (raw, found, piece)
+                    left.remove(piece)
+
+
+# ------------------------------------------------------------------------------------------------- flaws
+
+FLAWED = {
+    "missing_scene_start": lambda t: t.removeprefix("[scene] "),
+    "missing_scene_end": lambda t: t.removesuffix(" [/scene]"),
+    "tail_after_end": lambda t: f"{t} [scene]",
+    "duplicate_attr": lambda t: t.replace("[scene]", "[scene] [layout:timeline] [layout:timeline]"),
+    "block_nesting_error": lambda t: t.replace(" [/header_band]", "", 1),
+    "special_token_leak": lambda t: t.replace("[scene]", "[scene] <|endoftext|>"),
+    "empty_response": lambda t: " ",
+    "repeats": lambda t: t.replace("[scene]", "[scene] " + "[tone:blue] " * 4),
+}
+
+
+@pytest.mark.parametrize("name", flaw.FLAWS)
+def test_each_flaw_is_seen_where_it_is_and_nowhere_else(name):
+    assert name in flaw.flaws("gold", f" {FLAWED[name](TEXT)}", "eos")
+    for one in surfaces.names():
+        text = constrain.grammar_of(one).complete("")
+        assert flaw.flaws(one, text, "eos") == [], (one, text)
+
+
+def test_prompt_tags_in_an_output_are_a_leak_and_rates_are_shares():
+    assert "special_token_leak" in flaw.flaws("gold", f"{TEXT} [OUT]", "eos")
+    found = outputs_of(lambda t: t.removesuffix(" [/scene]"))
+    rates = column.measures(CONTRACT, found)
+    assert rates["missing_scene_end_rate"] == 1.0 and rates["missing_scene_start_rate"] == 0.0
+    assert rates["repaired.exact"] == 1.0 and rates["repaired.changed"] == 1.0 and "constrained.exact" not in rates
+    assert rates["gold_asset_parity_score"] == 1.0
+
+
+def test_a_compiler_that_draws_otherwise_is_seen_in_the_gold_score():
+    broken = {**CONTRACT, "cases": [{**c, "svg_sha256": "0" * 64} for c in CONTRACT["cases"]]}
+    assert column.measures(broken, outputs_of(str))["gold_asset_parity_score"] == 0.0
+
+
+# ------------------------------------------------------------------------------------------------- the failure matrix
+
+WRONG = {
+    "scene_prefix_failure": FLAWED["missing_scene_start"],
+    "scene_suffix_failure": FLAWED["tail_after_end"],
+    "block_nesting_failure": FLAWED["block_nesting_error"],
+    "special_token_leak": FLAWED["special_token_leak"],
+    "contamination_supervision": FLAWED["empty_response"],
+    "layout_drift": lambda t: re.sub(r"\[layout:[a-z_]+\]", "[layout:poem]", t),
+    "theme_tone_drift": lambda t: t.replace("[tone:blue]", "[tone:green]"),
+    "renderable_but_not_exact": lambda t: t.replace("[tone:blue]", "[tone:green]"),
+    "undertraining": lambda t: "no",
+}
+
+
+def found_in(facts):
+    return {line.name for line in diagnosis.autopsy(facts) if line.found}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_each_class_is_found_where_it_is_planted(name):
+    assert name in found_in(facts_of(WRONG[name]))
+
+
+def test_the_other_classes_are_found_from_what_they_look_at():
+    good = facts_of(str)
+    assert found_in(good) == set() and diagnosis.suggest(good).symptom == "every case is exact"
+    assert "budget_truncation" in found_in(facts_of(lambda t: t, "budget"))
+    assert "family_imbalance" in found_in(replace(good, families={"a": 1.0, "b": 0.1}))
+    assert {"exact_but_not_materialized", "probe_accounting_bug"} <= found_in(replace(good, exact_not_materialized=1))
+    assert "compiler_parity_gap" in found_in(replace(good, gold_parity=0.5))
+    unknown = {line.name for line in diagnosis.autopsy(replace(good, gold_parity=None)) if line.found is None}
+    assert unknown == {"over_repair_fragmentation", "compiler_parity_gap", "seed_probe_integrity_gap", "capacity_misdiagnosis"}
+
+
+GOOD = facts_of(str)
+SYMPTOMS = [
+    ("exact outputs, other pictures", {"drawn_wrong": 1}),
+    ("every case is exact", {"exact": 1.0}),
+    ("right beginnings that are cut off", {"truncation": 0.2}),
+    ("special tokens or prompt tags in outputs", {"flaws": {**GOOD.flaws, "special_token_leak": 0.1}}),
+    ("what misses, repairs itself", {"repaired": 0.95}),
+    ("no family is learned, the loss is low", {"exact": 0.1, "final_loss": 0.01}),
+    ("no family is learned, the loss is high", {"exact": 0.1, "families": {"a": 0.1}, "kinds": {"seen": 0.1}, "final_loss": 1.0}),
+    ("all is legal, little is right", {"exact": 0.3, "renderable": 1.0}),
+    ("some families are strong, others weak", {"families": {"a": 0.9, "b": 0.2}}),
+    ("seen prompts are right, unseen ones wrong", {"kinds": {"seen": 1.0, "ood": 0.6}}),
+    ("outputs do not parse or draw", {"renderable": 0.7}),
+    ("few misses of one kind", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "planted"), SYMPTOMS)
+def test_each_symptom_suggests_its_action(name, planted):
+    base = {"exact": 0.8, "renderable": 0.95, "repaired": None, "kinds": {"seen": 0.8, "ood": 0.8}, "families": {"a": 0.8, "b": 0.8}, "truncation": 0.0, "final_loss": 0.2}  # fmt: skip
+    assert diagnosis.suggest(replace(GOOD, **{**base, **planted})).symptom == name
+    assert [row[0] for row in diagnosis.SYMPTOMS] == [row[0] for row in SYMPTOMS], "every row of the matrix is tried"
+
+
+def test_a_report_holds_every_class_and_one_action():
+    found = diagnosis.report(facts_of(WRONG["layout_drift"]))
+    assert [c["name"] for c in found["classes"]] == list(diagnosis.CLASSES) and len(found["classes"]) == 17
+    assert found["action"]["action"] and found["misses"] == {"syntax": found["cases"]}
