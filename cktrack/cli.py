@@ -121,10 +121,12 @@ def rung_run(
                 "folder": result.folder,
                 "reused": result.reused,
                 "metrics": numbers,
+                "autopsy": result.autopsy(),
             }
         )
     else:
         show.scores(numbers, f"{result.model} version {result.version}" + (" (reused)" if result.reused else ""))
+        show.advice(numbers, result.autopsy())
     if not promote:
         console.print(
             f"`cktrack promote {result.model} {result.version}` asks for promotion; `cktrack ui` shows everything",

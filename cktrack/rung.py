@@ -7,6 +7,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -30,6 +31,12 @@ class Result:
     version: str
     folder: str
     reused: bool
+
+    def autopsy(self) -> dict[str, Any] | None:
+        """The failure matrix of the run and its action; None where its folder is gone."""
+        path = Path(self.folder) / "autopsy.json"
+        found: dict[str, Any] | None = json.loads(path.read_text()) if self.folder and path.is_file() else None
+        return found
 
 
 def git_commit() -> str:

@@ -30,6 +30,23 @@ def scores(numbers: Mapping[str, float], title: str) -> None:
     Console().print(table)
 
 
+def advice(numbers: Mapping[str, float], autopsy: Mapping[str, Any] | None) -> None:
+    """Constrained and repaired beside raw, the risk probes, and the next action."""
+    out = Console(highlight=False, soft_wrap=True)
+    beside = [
+        f"{name} {numbers[f'{name}.exact']:.3f}" if f"{name}.exact" in numbers else f"{name} -"
+        for name in ("constrained", "repaired")
+    ]
+    risks = [f"{name[5:]} {value:.3f}" for name, value in sorted(numbers.items()) if name.startswith("risk.")]
+    out.print(
+        f"exact, raw {numbers.get('exact', 0.0):.3f}, {', '.join(beside)}"
+        + (f"; risks: {', '.join(risks)}" if risks else "")
+    )
+    if autopsy:
+        classes = [line["name"] for line in autopsy["classes"] if line["found"]]
+        out.print(f"failure classes: {', '.join(classes) or 'none'}\nnext: {autopsy['action']['action']}")
+
+
 def asked(result: Mapping[str, Any], title: str) -> None:
     """What `cktrack ask` measured, a line for each precision."""
     table = Table(title=title, box=None, pad_edge=False)

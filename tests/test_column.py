@@ -17,7 +17,7 @@ from experiments.run import Output
 from experiments.style import Style
 
 CASES = [next(iter(library.every(family))) for family in ("timeline", "memory_map", "decision_tree", "table_matrix")]
-CASES = [c for c in CASES if c.surface == "gold"] + [c for c in library.every(surface="gold")][:3]
+CASES = [c for c in CASES if c.surface == "gold"] + list(library.every(surface="gold"))[:3]
 TEXTS = {c.id: surfaces.load("gold").format(c.scene(Style())) for c in CASES}
 TEXT = next(iter(TEXTS.values()))
 
@@ -93,12 +93,15 @@ def test_what_did_not_end_is_cut_and_what_is_wrong_stays_wrong(stop):
 @pytest.mark.parametrize("name", surfaces.names())
 def test_a_repair_adds_nothing_but_closing_tags(name):
     """Whatever is broken: every piece of the repaired text that is no closing tag stood in the raw one, no more often than there."""
-    module = surfaces.load(name)
-    opening, closing = getattr(module, "MARKERS", (f"[{module.MARKER}]", f"[/{module.MARKER}]"))
     text = constrain.grammar_of(name).complete("").strip()
     pieces = re.compile(r"\[[^\[\]\s]*\]|<[^<>]*>|[^\s\[\]<>]+")
     for end in range(0, len(text) + 1, 7):
-        for raw in (text[:end], text[:end] + text[: end // 2], f"x {text[:end].replace('] [', '][')} <|pad|>", text[end:]):
+        for raw in (
+            text[:end],
+            text[:end] + text[: end // 2],
+            f"x {text[:end].replace('] [', '][')} <|pad|>",
+            text[end:],
+        ):
             found = repair(name, raw, "eos").text
             left = pieces.findall(raw.replace("][", "] ["))
             for piece in pieces.findall(found):
@@ -175,7 +178,12 @@ def test_the_other_classes_are_found_from_what_they_look_at():
     assert {"exact_but_not_materialized", "probe_accounting_bug"} <= found_in(replace(good, exact_not_materialized=1))
     assert "compiler_parity_gap" in found_in(replace(good, gold_parity=0.5))
     unknown = {line.name for line in diagnosis.autopsy(replace(good, gold_parity=None)) if line.found is None}
-    assert unknown == {"over_repair_fragmentation", "compiler_parity_gap", "seed_probe_integrity_gap", "capacity_misdiagnosis"}
+    assert unknown == {
+        "over_repair_fragmentation",
+        "compiler_parity_gap",
+        "seed_probe_integrity_gap",
+        "capacity_misdiagnosis",
+    }
 
 
 GOOD = facts_of(str)
@@ -197,7 +205,9 @@ SYMPTOMS = [
 
 @pytest.mark.parametrize(("name", "planted"), SYMPTOMS)
 def test_each_symptom_suggests_its_action(name, planted):
-    base = {"exact": 0.8, "renderable": 0.95, "repaired": None, "kinds": {"seen": 0.8, "ood": 0.8}, "families": {"a": 0.8, "b": 0.8}, "truncation": 0.0, "final_loss": 0.2}  # fmt: skip
+    half = {"a": 0.8, "b": 0.8}
+    base = {"exact": 0.8, "renderable": 0.95, "repaired": None, "kinds": {"seen": 0.8, "ood": 0.8}, "families": half}
+    base |= {"truncation": 0.0, "final_loss": 0.2}
     assert diagnosis.suggest(replace(GOOD, **{**base, **planted})).symptom == name
     assert [row[0] for row in diagnosis.SYMPTOMS] == [row[0] for row in SYMPTOMS], "every row of the matrix is tried"
 

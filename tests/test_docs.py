@@ -26,6 +26,7 @@ PLAIN = {  # files without a comment of their own
     "LOG.md": "what was tried and what it gave, failures included",
     "docs/design.md": "how the house is built",
     "docs/run.md": "what a run logs",
+    "docs/probe.md": "what is probed, and what the figures mean",
     "docs/plugin.md": "a family or a surface from another package",
     "docs/corpus.md": "training on rows of your own",
     "docs/bench.json": "the figures of the README: what `cktrack bench train --out` wrote",
@@ -140,7 +141,9 @@ def commands() -> set[str]:
 
 
 def test_every_command_in_the_documents_exists():
-    text = "".join(p.read_text() for p in (README, ROOT / "docs/run.md", ROOT / "docs/design.md"))
+    text = "".join(
+        p.read_text() for p in (README, ROOT / "docs/run.md", ROOT / "docs/probe.md", ROOT / "docs/design.md")
+    )
     named = {" ".join(m.split()) for m in re.findall(r"`(cktrack(?: [a-z]+)+)", text)}
     known = commands()
     for command in named:

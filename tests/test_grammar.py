@@ -8,13 +8,13 @@ from functools import cache
 
 import numpy as np
 import pytest
+from test_surface import BUNDLES, OWN
 
 from experiments import coders, families, surfaces
 from experiments.mask import Guide, MaskError, Tokens
 from experiments.pen import Grammar, Pen
 from experiments.probes.constrain import grammar_of
 from experiments.tokenizer import Policy
-from test_surface import BUNDLES, OWN
 
 EXEMPLARS = 1  # texts of each surface that are followed character by character
 
@@ -112,7 +112,9 @@ def test_every_bundle_that_can_be_drawn_can_be_said_and_no_other():
             nexts = nexts[:1]
         ends += not nexts
         todo += [text + n for n in nexts]
-    assert ends == sum(len(form.legal()) for form in families.load(name).forms.values()) * (styles // len(families.load(name).forms))
+    assert ends == sum(len(form.legal()) for form in families.load(name).forms.values()) * (
+        styles // len(families.load(name).forms)
+    )
 
 
 def test_only_the_families_asked_for_are_said():
@@ -175,4 +177,6 @@ def test_the_end_is_not_allowed_before_it_and_nothing_behind_it():
     assert not guide.take(tokens.eos)
     while guide.closing:
         assert guide.take(guide.closing[0])
-    assert not any(guide.take(token) for token in range(len(tokens.bytes)) if token != tokens.eos) and guide.take(tokens.eos)
+    assert not any(guide.take(token) for token in range(len(tokens.bytes)) if token != tokens.eos) and guide.take(
+        tokens.eos
+    )

@@ -1,7 +1,8 @@
 """Surfaces: textual dialects of the one scene model. Found, not registered: every module beside this file is one, and
 what other packages offer (`experiments/plugin.py`).
 
-A surface is a module with `families()`, `format(scene)`, `parse(text)`, `prompt(scene)` and `vocabulary(...)`.
+A surface is a module with `families()`, `format(scene)`, `parse(text)`, `prompt(scene)` and `vocabulary(...)`; one that has a
+`grammar(pen)` (`experiments/pen.py`) can be decoded under a mask.
 `parse(format(scene)) == scene` for every scene of a family that it carries; whatever it cannot write it refuses.
 Repairing or completing a text is not a surface's work.
 """
