@@ -287,7 +287,8 @@ def test_odd_prompts_are_no_trained_ones_and_know_what_passes(name):
     found = pools_of(name)
     texts = {t.text for t in found.trained}
     odds = odd.build(spec, found)
-    said = {"contradiction"} if any("[theme:" in o.prompt or "[goal:" in o.prompt for o in odds) else set()
+    plain = [o.prompt for o in odds if o.kind == "strict_tags"]
+    said = {"contradiction"} if any("[theme:" in text or "[goal:" in text for text in plain) else set()
     assert said | {"missing_tag", "foreign_language", "injection"} <= {o.kind for o in odds}
     counts = Counter(o.kind for o in odds)
     assert all(n == odd.kinds()[kind].cases for kind, n in counts.items()), counts
