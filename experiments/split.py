@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from experiments.pack import cut
 
 TAG = re.compile(r"\[([a-z_][a-z0-9_]*):([^\]\s]+)\]")
+ATOM = re.compile(r"\[([a-z_][a-z0-9_]*)\] ([^\[\]\s]+) \[/\1\]")  # the same, with the value between two tags
 
 
 class LeakError(ValueError):
@@ -70,9 +71,9 @@ def fold(text: str) -> str:
 
 
 def tags(text: str) -> dict[str, str]:
-    """The first value of each `[name:value]` tag of a text."""
+    """The first value of each `[name:value]` tag of a text, or of each `[name] value [/name]`."""
     found: dict[str, str] = {}
-    for name, value in TAG.findall(text):
+    for name, value in (*TAG.findall(text), *ATOM.findall(text)):
         found.setdefault(name, value)
     return found
 
@@ -97,7 +98,7 @@ LOOKS = "theme|tone|density|background|frame|inset|gap|connector|topic"  # tags 
 
 def structure(text: str) -> str:
     """A scene text without the tags of its style (and what a style brings with it) and its topic."""
-    return " ".join(re.sub(rf"\[(?:{LOOKS}):[^\]\s]*\]", "", text).split())
+    return " ".join(re.sub(rf"\[(?:{LOOKS}):[^\]\s]*\]|\[({LOOKS})\] [^\[\]\s]+ \[/\1\]", "", text).split())
 
 
 def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequence[Claim]) -> Proof:

@@ -108,8 +108,8 @@ def test_the_look_is_a_claim_and_a_planted_one_is_found(spec):
     parts = {name for t in found.trained for name, _ in t.look}
     assert {"theme", "tone", "density"} <= set(claim.combination) or len(claim.combination) == len(parts)
     case = next(c for c in contract["cases"] if c["split"] == "unseen_target")
-    names = "topic" if "[topic:" in case["expected"] else "stages|segments|cards|links|arrows|x|cx|points"
-    other = re.sub(rf'([\[ ])({names})(:|=")[^\]"]+', r"\1\2\g<3>9", case["expected"])
+    names = "topic" if "[topic" in case["expected"] else "stages|segments|cards|links|arrows|x|cx|points"
+    other = re.sub(rf'([\[ ])({names})(:|="|\] )[^\]" ]+', r"\1\2\g<3>9", case["expected"])
     clean = [t.text for t in found.trained]
     assert other != case["expected"] and other not in clean
     with pytest.raises(LeakError, match="unseen_target: recombination of " + " x ".join(claim.combination)):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from experiments.split import TAG, fold, tags
+from experiments.split import ATOM, TAG, fold, tags
 
 Pairs = Sequence[tuple[str, str]]
 Answer = Callable[[str], str]
@@ -92,9 +92,10 @@ def slot_copy(pairs: Pairs) -> Answer:
             if name in written or source_of(name) not in asked:
                 return match[0]
             written.add(name)
-            return f"[{name}:{asked[source_of(name)]}]"
+            value = asked[source_of(name)]
+            return f"[{name}:{value}]" if ":" in match[0] else f"[{name}] {value} [/{name}]"
 
-        return TAG.sub(fill, finders[key](prompt)[1])
+        return ATOM.sub(fill, TAG.sub(fill, finders[key](prompt)[1]))
 
     return answer
 
