@@ -9,11 +9,12 @@ from functools import cache
 import pytest
 import yaml
 
-from experiments import arrange, brief, compiler, corpus, coverage, ladder, material, prompt, split, surfaces
+from experiments import arrange, brief, compiler, corpus, coverage, families, ladder, material, prompt, split, surfaces
 from experiments import case as library
 from experiments.brief import BriefError
 from experiments.probes import baseline, odd
 from experiments.probes import contract as contracts
+from experiments.scene import Scene
 
 SPECS = [name for name in ladder.names() if ladder.load(name).targets.kind == "briefs"]
 FAR_BELOW = 0.2  # of the held-out targets, what a baseline may reach
@@ -310,3 +311,29 @@ def test_what_is_unknown_must_not_matter_where_it_says_nothing():
     kinds = {o.kind for o in odd.build(ladder.load("recombination"), pools_of("recombination"))}
     assert "unknown_topic" not in kinds, "there the topic chooses the content"
     assert "unknown_topic" in {o.kind for o in odd.build(ladder.load("routing"), pools_of("routing"))}
+
+
+# ------------------------------------------------------------------------------------------------- cases in other arrangements
+
+
+@pytest.mark.parametrize("own", [c for c in library.every() if c.components and not c.form], ids=lambda c: c.id)
+def test_a_case_keeps_its_words_whatever_its_arrangement(own):
+    """Every arrangement is sound, says nothing that the case does not, and leaves out only parts that were counted."""
+    if own.family == "memory_training_map" or own.surface not in ("gold", "keyed"):
+        pytest.skip("its parts are not arranged")
+    kept = {(p.kind, p.paths) for p in own.components}
+    for counts in arrange.countings(own.family, own.components):
+        for order, ids in (("forward", "letters"), ("backward", "own"), ("pairs_swapped", "numbers")):
+            asked = {name: str(n) for name, n in counts} | {"order": order, "ids": ids}
+            parts = arrange.vary(own.family, own.components, asked)
+            assert {(p.kind, p.paths) for p in parts} <= kept
+            assert not list(families.load(own.family).inspect(Scene(own.family, components=parts)))
+    assert arrange.vary(own.family, own.components, {}) == own.components
+
+
+def test_an_edge_with_words_follows_the_parts_that_it_joins():
+    own = library.load("decision_tree", "cache_rollout")
+    parts = arrange.vary(own.family, own.components, {"order": "backward", "ids": "letters"})
+    named = {p.ref: p.id for p in parts if p.id}
+    edge = next(p for p in parts if p.ref == "edges.stale_key")
+    assert (edge.source, edge.target) == (named["nodes.stale"], named["nodes.key"])
