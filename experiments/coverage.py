@@ -75,11 +75,11 @@ def _values(spec: Spec, trained: Sequence[Row]) -> Iterator[str]:
     if spec.targets.kind != "briefs":
         return
     table = brief.load(spec.targets.briefs)
-    stated = [tags(row.brief) for row in trained]
+    told = [tags(row.brief) for row in trained]
     for name, fact in stated(spec, table).items():
-        there = {found[name] for found in stated if name in found}
+        there = {found[name] for found in told if name in found}
         for value in fact.values:
             if value not in there:
                 yield f"{name} {value}: got no trained row that states it, expected some: the table {table.name} has it"
-        if fact.absent and all(name in found for found in stated):
+        if fact.absent and all(name in found for found in told):
             yield f"{name}: got no trained row without it, expected some: it may be left out"
