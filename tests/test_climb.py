@@ -86,7 +86,7 @@ def test_a_selection_keeps_the_order_of_the_ladder(patterns, headline, expected)
     ("patterns", "message"),
     [
         ([], "got no rung; expected --headline, all, or names"),
-        (["spec12/r71"], r"got 'spec12/r71', which no rung of .* matches; did you mean `spec12/r17`\?"),
+        (["spec12/r177"], r"got 'spec12/r177', which no rung of .* matches; did you mean `spec12/r17`\?"),
         (["spec12", "nowhere*"], r"got 'nowhere\*', which no rung"),
     ],
 )

@@ -137,13 +137,17 @@ def test_the_run_page_holds_what_a_reader_needs(world):
     assert any(p.endswith(".svg") for p in paths) and any(p.endswith(".png") for p in paths)
 
 
+KINDS = {"risk": "FAMILY", "risk_cases": "FAMILY", "odd": "KIND", "frontier": "NAME"}
+
+
 def test_every_name_that_a_run_logs_is_documented(world):
-    text = (ROOT / "docs/run.md").read_text()
+    text = "".join((ROOT / "docs" / page).read_text() for page in ("run.md", "probe.md"))
     data = world.store.client.get_run(world.first.run_id).data
 
     def documented(name):
         general = re.sub(r"^(pretrain|midtrain)\.", "STAGE.", name)
         general = re.sub(r"(declared|realised)\..*", r"\1.SURFACE", general)
+        general = re.sub(r"^(risk|risk_cases|odd|frontier)\..*", lambda m: f"{m[1]}.{KINDS[m[1]]}", general)
         general = re.sub(
             r"^baseline\..*", "baseline.NAME.SPLIT", re.sub(r"\.(held_out|ood|split\..*|family\..*)$", "", general)
         )

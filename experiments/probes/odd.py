@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from experiments import brief, compiler, corpus, document, prompt, surfaces
+from experiments import brief, compiler, corpus, document, look, prompt, surfaces
 from experiments import case as library
 from experiments.compiler import CompileError
 from experiments.corpus import Pools, Target
@@ -207,12 +207,13 @@ def passes(surface: str, odd: Odd, raw: str, stop: str) -> bool:
 def _drawn_with_another(surface: str, raw: str) -> bool:
     """A legal answer may be of another family or topic than the case's: then some case's content draws it."""
     scene = surfaces.load(surface).parse(raw.strip())
-    for case in library.every(scene.family):
-        try:
-            compiler.compile(scene, case.content)
-        except CompileError:
-            continue
-        return True
+    for family in dict.fromkeys((scene.family, *look.families(surface))):
+        for case in library.every(family):
+            try:
+                compiler.compile(scene, library.content(family, case.id))
+            except CompileError:
+                continue
+            return True
     return False
 
 
