@@ -15,7 +15,7 @@ from cengine.decode import Decoder
 from cengine.model import DECODING
 from experiments.probes.contract import sha256
 from experiments.probes.score import score
-from experiments.run import PROBE_SLOTS, ask
+from experiments.session import PROBE_SLOTS, Session
 from experiments.tokenizer import Coder
 
 COUNTED = ("exact", "renderable", "materialized", "truncated")
@@ -39,7 +39,7 @@ def compare(loaded: Checkpoint, contract: Mapping[str, Any], names: Sequence[str
     for name in names:
         decoder = Decoder(loaded.config, loaded.weights, PROBE_SLOTS, threads, precision=name)
         began = time.perf_counter()
-        answers = ask(whole, coder, decoder)
+        answers = Session(whole, coder, decoder).ask()
         seconds = time.perf_counter() - began
         scores = [score(whole, c, raw, stop).bools() for c, (raw, stop, _) in zip(whole["cases"], answers, strict=True)]
         raws = [raw for raw, _, _ in answers]

@@ -26,7 +26,8 @@ from cktrack.store import Store, StoreError, set_tags
 from experiments import ladder
 from experiments.ladder import Selected
 from experiments.probes import contract as contracts
-from experiments.run import PROBE_SLOTS, ask, scoring_digest
+from experiments.run import scoring_digest
+from experiments.session import PROBE_SLOTS, Session
 from experiments.tokenizer import Coder
 from promotion import (
     Contest,
@@ -207,7 +208,7 @@ def _decode(candidate: Candidate, contract: dict) -> tuple[Output, ...]:
         scorer, cases = judge.scorer_of(contract), judge.contract_of(contract).cases
         _DECODED[key] = tuple(
             Output(case_id=case.case_id, prompt=case.prompt, raw=raw, stop=stop, scores=dict(scorer(case, raw, stop)))
-            for case, (raw, stop, _) in zip(cases, ask(contract, coder, decoder), strict=True)
+            for case, (raw, stop, _) in zip(cases, Session(contract, coder, decoder).ask(), strict=True)
         )
     return _DECODED[key]
 

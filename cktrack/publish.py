@@ -22,7 +22,8 @@ from cktrack.store import COMPLETE, Store, set_tags
 from experiments import compiler, ladder
 from experiments.ladder import Selected
 from experiments.probes.contract import content_of
-from experiments.run import Outcome, Output
+from experiments.run import Outcome
+from experiments.session import Output
 from promotion import recompute
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,21 +22,19 @@ from cengine.inventory import plan_of
 from cengine.model import Config, initial
 from cengine.train import Optimizer, Stream, Trainer
 from experiments import curriculum, dataset, material, plugin, source, tokenizer
-from experiments.corpus import Pools, Row
+from experiments.corpus import Row
 from experiments.ladder import Selected, digest, select
 from experiments.pack import Packed, trained
 from experiments.prepared import Prepared
-from experiments.probes import autopsy, baseline, column, constrain, diagnosis, odd
-from experiments.probes import contract as contracts
-from experiments.probes.column import Column
-from experiments.probes.score import Score, score
+from experiments.probes import autopsy, baseline, column, diagnosis, odd
+from experiments.probes.score import score
 from experiments.profile import profile
 from experiments.recorder import Recorder
+from experiments.session import PROBE_SLOTS, Output, Session
 from experiments.tokenizer import Coder
 from experiments.training import Unfinished, steps_of, train_stages
 
 HERE = Path(__file__).resolve().parent
-PROBE_SLOTS = 64
 
 
 @dataclass(frozen=True)
@@ -64,19 +62,6 @@ class Options:
         reason = self.precision and loader.why_not(self.precision)
         if reason:
             raise ValueError(reason)
-
-
-@dataclass(frozen=True)
-class Output:
-    """One probe: what the model said, why it stopped, and its score."""
-
-    case: dict
-    raw: str
-    stop: str
-    tokens: int
-    score: Score
-    failure: str
-    columns: Mapping[str, Column] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -205,11 +190,12 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
         recorder.params(_realised(stage, stages[stage], trained(packed[stage], stream).tolist(), recorder))
     hashes["weights"] = checkpoint.weights_digest(trainer.weights())
     decoder = Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool, guard=guard)
-    outputs = probe(contract, coder, decoder, recorder)
-    outputs, seconds = _columns(selected, contract, coder, decoder, outputs, recorder)
+    session = Session(contract, coder, decoder)
+    outputs, seconds = session.columns(selected.spec.families, session.probe(recorder), recorder)
+    odds = session.odd(selected.spec, targets)
+    write_json(folder / "odd.json", {"rates": odds.rates, "outputs": odds.answers})
     measures |= column.measures(contract, outputs) | {"constrained.seconds": seconds}
-    measures |= _fit(contract, coder, config.ctx)
-    measures |= _odd(folder, selected, targets, contract, coder, decoder)
+    measures |= {"longest_share_of_context": session.longest() / config.ctx} | odd.measures(odds.rates)
     measures |= _frontiers(folder, selected, outputs)
     pairs = [(baseline.told(r.prompt, r.brief), f" {r.output}") for rows in stages.values() for r in rows]
     baselines = baseline.evaluate(pairs, contract["cases"])
@@ -325,74 +311,7 @@ def save(
     )
 
 
-# ------------------------------------------------------------------------------------------------- probing
-
-
-def ask(
-    contract: dict, coder: Coder, decoder: Decoder, progress: Callable[[int], None] | None = None
-) -> list[tuple[str, str, int]]:
-    """(raw output, why it stopped, tokens) of every prompt of the contract, decoded greedily within the contract's budget."""
-    cases = contract["cases"]
-    expected = coder.encode_many([f" {c['expected']}" for c in cases])
-    limit = contracts.budget(contract, [len(e) + 1 for e in expected])
-    answers = decoder.generate(coder.encode_many([c["prompt"] for c in cases]), limit, coder.eos, progress=progress)
-    return [(coder.decode(a.ids), a.reason, len(a.ids)) for a in answers]
-
-
-def probe(contract: dict, coder: Coder, decoder: Decoder, recorder: Recorder) -> list[Output]:
-    """Ask every prompt of the contract and score what comes back as it comes."""
-    cases = contract["cases"]
-    answers = ask(contract, coder, decoder, lambda done: recorder.progress("probe", done, len(cases), {}))
-    outputs = []
-    for case, (raw, stop, tokens) in zip(cases, answers, strict=True):
-        scored = score(contract, case, raw, stop)
-        outputs.append(Output(case, raw, stop, tokens, scored, autopsy.classify(contract, case, raw, scored)))
-    return outputs
-
-
-def _columns(
-    selected: Selected, contract: dict, coder: Coder, decoder: Decoder, outputs: Sequence[Output], recorder: Recorder
-) -> tuple[list[Output], float]:
-    """The outputs with what the mask and the repair make of them, and the seconds that the mask took."""
-    expected = coder.encode_many([f" {c['expected']}" for c in contract["cases"]])
-    limit = contracts.budget(contract, [len(e) + 1 for e in expected])
-    raws, prompts = [(o.raw, o.stop) for o in outputs], [o.case["prompt"] for o in outputs]
-    surface = contract["surface"]
-    guided, seconds = constrain.guide(surface, selected.spec.families, coder, decoder, prompts, raws, limit)
-    missing = sorted({g.why for g in guided if g.why})
-    for why in missing:
-        recorder.say(f"constrained: not measured, {why}")
-    found = []
-    for o, g in zip(outputs, guided, strict=True):
-        columns = {"repaired": column.repaired(contract, o.case, o.raw, o.stop, o.score)}
-        if not g.why:
-            columns["constrained"] = column.constrained(contract, o.case, g, o.score)
-        found.append(replace(o, columns=columns))
-    return found, seconds
-
-
-def _fit(contract: dict, coder: Coder, ctx: int) -> dict[str, float]:
-    """How much of the context the longest prompt takes with its expected output."""
-    rows = coder.encode_many([f"{c['prompt']} {c['expected']}" for c in contract["cases"]])
-    return {"longest_share_of_context": max(map(len, rows)) / ctx}
-
-
-def _odd(
-    folder: Path, selected: Selected, targets: Pools, contract: dict, coder: Coder, decoder: Decoder
-) -> dict[str, float]:
-    """Ask the odd prompts, keep what was answered, and measure the share that behaves as its kind expects."""
-    odds = odd.build(selected.spec, targets)
-    expected = coder.encode_many([f" {c['expected']}" for c in contract["cases"]])
-    limit = contracts.budget(contract, [len(e) + 1 for e in expected])
-    answers = decoder.generate(coder.encode_many([o.prompt for o in odds]), limit, coder.eos)
-    outputs = [(coder.decode(a.ids), a.reason) for a in answers]
-    table = odd.rates(selected.spec.surface, odds, outputs)
-    rows = [
-        {"kind": o.kind, "prompt": o.prompt, "raw": raw, "stop": stop}
-        for o, (raw, stop) in zip(odds, outputs, strict=True)
-    ]
-    write_json(folder / "odd.json", {"rates": table, "outputs": rows})
-    return odd.measures(table)
+# ------------------------------------------------------------------------------------------------- results
 
 
 def _frontiers(folder: Path, selected: Selected, outputs: Sequence[Output]) -> dict[str, float]:

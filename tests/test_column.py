@@ -13,7 +13,7 @@ from experiments import compiler, surfaces
 from experiments.probes import autopsy, column, constrain, diagnosis, flaw
 from experiments.probes.repair import STEPS, repair
 from experiments.probes.score import score
-from experiments.run import Output
+from experiments.session import Output
 from experiments.style import Style
 
 CASES = [next(iter(library.every(family))) for family in ("timeline", "memory_map", "decision_tree", "table_matrix")]

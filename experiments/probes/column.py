@@ -63,7 +63,7 @@ def again(contract: dict, case: dict, kept: Mapping[str, Any], raw: str, scored:
 
 
 def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
-    """Metrics of scored outputs (`run.Output`): `constrained.exact` and the like where every case has the column; `FLAW_rate`;
+    """Metrics of scored outputs (`session.Output`): `constrained.exact` and the like where every case has the column; `FLAW_rate`;
     `gold_asset_parity_score`, the share of different expected outputs that compile to the expected picture.
     """
     found: dict[str, float] = {}

@@ -70,7 +70,7 @@ SYMPTOMS: list[tuple[str, str, str, Holds]] = []
 
 
 def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping[str, Any] | None = None) -> Facts:
-    """The facts of scored outputs (`run.Output`) and of what a run measured."""
+    """The facts of scored outputs (`session.Output`) and of what a run measured."""
     n, given = max(1, len(outputs)), measures or {}
     surface = contract["surface"]
     seen: Counter[str] = Counter()

@@ -29,7 +29,8 @@ from experiments.pack import Packed, pack
 from experiments.probes import baseline
 from experiments.probes import contract as contracts
 from experiments.recorder import Recorder
-from experiments.run import PROBE_SLOTS, Options, ask, save, write_json
+from experiments.run import Options, save, write_json
+from experiments.session import PROBE_SLOTS, Session
 from experiments.tokenizer import Coder
 from experiments.training import Unfinished, train_stages
 from experiments.userdata import reader
@@ -278,7 +279,9 @@ def probe(cases: Sequence[dict[str, str]], coder: Coder, decoder: Decoder, recor
     """Every case with what the model said, why it stopped, and its scores; equal prompts are asked once."""
     first = {c["prompt"]: c for c in reversed(cases)}
     asked = list(first.values())
-    answers = ask(contract(asked), coder, decoder, lambda done: recorder.progress("probe", done, len(asked), {}))
+    answers = Session(contract(asked), coder, decoder).ask(
+        lambda done: recorder.progress("probe", done, len(asked), {})
+    )
     said = dict(zip(first, answers, strict=True))
     rows = []
     for case in cases:
