@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from cktrack.rung import Result
     from cktrack.store import Store
-    from experiments.ladder import Selected
     from experiments.run import Options
+    from experiments.spec import Selected
 
 EXPERIMENT, SELECTION = "ladder", "cktrack.ladder"
 ALL = "all"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from experiments import ladder
-from experiments.ladder import LadderError, Selected, Spec
+from experiments.ladder import LadderError
+from experiments.spec import Selected, Spec
 from experiments.violation import Violation, nearest
 from promotion import stage
 

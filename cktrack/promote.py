@@ -24,10 +24,10 @@ from cktrack import board, judge, prove
 from cktrack.journal import LOCK, Journal, promoter
 from cktrack.store import Store, StoreError, set_tags
 from experiments import ladder
-from experiments.ladder import Selected
 from experiments.probes import contract as contracts
 from experiments.run import scoring_digest
 from experiments.session import PROBE_SLOTS, Session
+from experiments.spec import Selected
 from experiments.tokenizer import Coder
 from promotion import (
     Contest,

@@ -12,7 +12,7 @@ from cengine import parity
 from cengine.model import Config
 from cktrack import home, judge
 from experiments import ladder, material
-from experiments.ladder import Selected
+from experiments.spec import Selected
 from promotion import LeakProof, ParityReport
 
 

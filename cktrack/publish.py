@@ -20,10 +20,10 @@ from cktrack import arena, board, dataset, judge, sheet
 from cktrack.serving import MAX_NEW
 from cktrack.store import COMPLETE, Store, set_tags
 from experiments import compiler, ladder
-from experiments.ladder import Selected
 from experiments.probes.contract import content_of
 from experiments.run import Outcome
 from experiments.session import Output
+from experiments.spec import Selected
 from promotion import recompute
 
 ROOT = Path(__file__).resolve().parent.parent

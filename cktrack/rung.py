@@ -17,9 +17,9 @@ from cktrack import home, ladder, machine, preflight
 from cktrack.publish import PUBLISHED
 from cktrack.recorder import MlflowRecorder
 from cktrack.store import COMPLETE, IDENTITY, Store, StoreError, run
-from experiments.ladder import Selected
 from experiments.prepared import Prepared
 from experiments.run import Options, execute, identity, in_force, write_json
+from experiments.spec import Selected
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from promotion.statistic import interval
 if TYPE_CHECKING:
     from cktrack.rung import Result
     from cktrack.store import Store
-    from experiments.ladder import Selected
+    from experiments.spec import Selected
 
 STATUSES = ("run", "reused", "failed", "skipped")
 COLOURS = {"run": "green", "reused": "green", "failed": "red", "skipped": "yellow", "broken": "red"}

@@ -16,10 +16,10 @@ from cengine import random
 from experiments import brief, families, look, prompt, surfaces
 from experiments import case as library
 from experiments.brief import STYLE, Drawn, Facts
-from experiments.ladder import Selected, Spec
 from experiments.look import Look
 from experiments.order import Order
 from experiments.scene import Scene
+from experiments.spec import Selected, Spec
 from experiments.split import structure
 from experiments.style import BUNDLE_PAIRS, DENSITIES, PAIRS, THEMES, Style, grid
 

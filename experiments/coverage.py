@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from experiments import brief, families
 from experiments.corpus import Row
-from experiments.ladder import Selected, Spec
 from experiments.material import Material
+from experiments.spec import Selected, Spec
 from experiments.split import tags
 
 

@@ -16,8 +16,8 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from experiments import brief, coverage, document, ladder, prompt
-from experiments.ladder import Selected, Spec
 from experiments.material import Material
+from experiments.spec import STAGES, Selected, Spec
 from experiments.split import fold, tags
 from experiments.tag import OUT, TASK
 from experiments.violation import nearest
@@ -116,7 +116,7 @@ def _faults(book: Book) -> Iterator[str]:
         yield from unknown(f"specs.{name}.competencies", list(plan.competencies), list(book.competencies))
         yield from unknown(f"specs.{name}.frontiers", plan.frontiers, list(book.frontiers))
         for stage in dict.fromkeys((*plan.stages, *(s for stages in plan.competencies.values() for s in stages))):
-            yield from unknown(f"specs.{name}", [stage], ladder.STAGES)
+            yield from unknown(f"specs.{name}", [stage], STAGES)
     for kind in ("competencies", "frontiers"):
         used = {name for plan in book.specs.values() for name in getattr(plan, kind)}
         yield from (f"{kind}.{name}: got no spec that names it" for name in getattr(book, kind) if name not in used)

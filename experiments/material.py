@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from experiments import corpus, replay, split
 from experiments.corpus import Pools, Row
-from experiments.ladder import Selected, digest
+from experiments.ladder import digest
 from experiments.probes import contract as contracts
+from experiments.spec import Selected
 
 DATA_SEED = 42  # of rows, whatever seed a run trains with
 

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from cengine.model import Config
 from experiments import coders, material, surfaces, token_audit, tokenizer
 from experiments.corpus import Row
-from experiments.ladder import Selected
 from experiments.material import Material
 from experiments.pack import OUT, Packed, pack
+from experiments.spec import Selected
 from experiments.tag import Vocabulary
 from experiments.tokenizer import Coder
 

@@ -23,7 +23,7 @@ from cengine.model import Config, initial
 from cengine.train import Optimizer, Stream, Trainer
 from experiments import curriculum, dataset, material, plugin, source, tokenizer
 from experiments.corpus import Row
-from experiments.ladder import Selected, digest, select
+from experiments.ladder import digest, select
 from experiments.pack import Packed, trained
 from experiments.prepared import Prepared
 from experiments.probes import autopsy, baseline, column, diagnosis, odd
@@ -31,6 +31,7 @@ from experiments.probes.score import score
 from experiments.profile import profile
 from experiments.recorder import Recorder
 from experiments.session import PROBE_SLOTS, Output, Session
+from experiments.spec import Selected
 from experiments.tokenizer import Coder
 from experiments.training import Unfinished, steps_of, train_stages
 

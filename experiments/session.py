@@ -12,12 +12,12 @@ from functools import cached_property
 
 from cengine.decode import Decoder
 from experiments.corpus import Pools
-from experiments.ladder import Spec
 from experiments.probes import autopsy, column, constrain, odd
 from experiments.probes import contract as contracts
 from experiments.probes.column import Column
 from experiments.probes.score import Score, score
 from experiments.recorder import Recorder
+from experiments.spec import Spec
 from experiments.tokenizer import Coder
 
 PROBE_SLOTS = 64

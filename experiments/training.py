@@ -17,9 +17,9 @@ from pathlib import Path
 
 from cengine import checkpoint
 from cengine.train import Schedule, Step, Stream, Trainer, fit, held_out
-from experiments.ladder import Budget, Rung
 from experiments.pack import Packed
 from experiments.recorder import Recorder
+from experiments.spec import Budget, Rung
 
 EVERY = 10.0  # seconds between two checkpoints of a run that is not finished
 

@@ -10,8 +10,8 @@ import pytest
 
 from experiments import corpus, curriculum, ladder, material
 from experiments.curriculum import CurriculumError
-from experiments.ladder import Selected
 from experiments.probes import contract as contracts
+from experiments.spec import Selected
 
 BOOK = curriculum.load()
 TEXT = curriculum.FILE.read_text()

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from cengine import parity
 from cktrack import cli
 from experiments import coders, curriculum, ladder, preflight
-from experiments.ladder import Selected
 from experiments.preflight import Place, PreflightError, machine, picture
 from experiments.prepared import Prepared, policy_of
+from experiments.spec import Selected, Targets
 
 CHECKS = {c.name: c for c in preflight.checks()}
 FINE = {"check": "gradients", "against": "float64", "value": 1e-6, "bound": 1e-5, "status": "pass", "worst": "w"}
@@ -205,7 +205,7 @@ def test_what_is_not_known_does_not_pass(sound, monkeypatch):
 
 def test_rows_that_cannot_be_drawn_fail_once_and_leave_nothing_to_look_at(monkeypatch):
     rule = {"kind": "cases", "never": 10, "per_item": 36, "dev": 1}
-    broken = selected().spec.model_copy(update={"targets": ladder.Targets(**rule)})
+    broken = selected().spec.model_copy(update={"targets": Targets(**rule)})
     findings = preflight.inspect(Prepared(Selected(spec=broken, name="r17")), Place())
     assert [f.status for f in findings] == ["FAIL"] + ["NOT_RUN"] * (len(CHECKS) - 1)
     assert "hold out fewer" in findings[0].got and findings[-1].got.endswith(f"the reason of {findings[0].name}")

@@ -9,8 +9,9 @@ from statistics import median_low
 import pytest
 
 from experiments import corpus, ladder, material, replay
-from experiments.ladder import LadderError, Selected
+from experiments.ladder import LadderError
 from experiments.replay import ReplayError
+from experiments.spec import Selected
 from experiments.split import LeakError
 
 SPEC = """

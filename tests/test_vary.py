@@ -6,6 +6,7 @@ import pytest
 
 from experiments import brief, compiler, corpus, families, ladder, material, surfaces, vary
 from experiments import case as library
+from experiments.spec import Selected
 from experiments.style import Style
 
 STYLES = 36  # that a corpus draws from, at least
@@ -112,7 +113,7 @@ rungs:
 
 
 def test_a_spec_draws_varied_targets_and_holds_structures_out():
-    selected = ladder.Selected(spec=ladder.read(SPEC, "varied"), name="r1")
+    selected = Selected(spec=ladder.read(SPEC, "varied"), name="r1")
     drawn = material.draw(selected)
     drawn.prove()
     assert len(drawn.targets.trained) > 200

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from experiments import case as library
 from experiments import compiler
 from experiments.corpus import Pools, Row, probe_rows
-from experiments.ladder import Spec, digest
+from experiments.ladder import digest
+from experiments.spec import Spec
 from experiments.split import Claim
 
 BUDGET = 1.5  # new tokens allowed: this times the longest expected output, plus MARGIN

@@ -20,9 +20,9 @@ from experiments import brief, compiler, corpus, document, look, prompt, surface
 from experiments import case as library
 from experiments.compiler import CompileError
 from experiments.corpus import Pools, Target
-from experiments.ladder import Spec
 from experiments.probes import flaw
 from experiments.probes.constrain import is_whole
+from experiments.spec import Spec
 from experiments.split import fold
 from experiments.style import AXES
 from experiments.tag import OUT, TASK, SurfaceError

@@ -15,8 +15,8 @@ from typing import Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from experiments import document, ladder
-from experiments.ladder import Record
+from experiments import document, ladder, spec
+from experiments.spec import Record
 from experiments.violation import Violation, ViolationError
 
 TAGS, NONE = "bracket-tags", "none"
@@ -80,9 +80,9 @@ class Shape(Record):
             raise ValueError(str(error).removeprefix("model: ")) from error
         return self
 
-    def at(self, ctx: int) -> ladder.Shape:
+    def at(self, ctx: int) -> spec.Shape:
         """The shape with its context; a head is as wide as its share of d_model."""
-        return ladder.Shape(**{**self.model_dump(), "ctx": ctx}, head_dim=self.d_model // max(1, self.heads))
+        return spec.Shape(**{**self.model_dump(), "ctx": ctx}, head_dim=self.d_model // max(1, self.heads))
 
 
 class Train(Record):

@@ -23,14 +23,15 @@ from cengine.model import initial
 from cengine.train import Optimizer, Trainer
 from experiments import coders, dataset, source, split, token_audit, tokenizer
 from experiments.corpus import Row, shuffled
-from experiments.ladder import Budget, Rung, digest
-from experiments.ladder import Shape as FullShape
+from experiments.ladder import digest
 from experiments.pack import Packed, pack
 from experiments.probes import baseline
 from experiments.probes import contract as contracts
 from experiments.recorder import Recorder
 from experiments.run import Options, save, write_json
 from experiments.session import PROBE_SLOTS, Session
+from experiments.spec import Budget, Rung
+from experiments.spec import Shape as FullShape
 from experiments.tokenizer import Coder
 from experiments.training import Unfinished, train_stages
 from experiments.userdata import reader
