@@ -42,8 +42,8 @@ class LadderError(ValueError):
 
 
 def names() -> list[str]:
-    """Specs of the ladder, sorted."""
-    return sorted(p.stem for p in FOLDER.glob("*.yaml"))
+    """Specs of the ladder in its order: the numbered ones, which build on one another, then the rest."""
+    return sorted((p.stem for p in FOLDER.glob("*.yaml")), key=lambda name: (not name.startswith("spec"), name))
 
 
 def every() -> tuple[list[Selected], list[LadderError]]:

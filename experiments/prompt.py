@@ -48,6 +48,12 @@ NOT = "not_"  # {not_goal}: another goal, which would have led to another family
 LISTED = "parts"  # the fact whose parts may be named one by one instead of counted
 ANY = "any"  # clauses that any fact may be said in
 PLAIN = ("open", "aside", "close")  # sentences that say no fact
+FILLER = "filler"  # single words of which sentences in no order are made
+BREAKS, ENDS = (
+    ("", "", "", ",", ":", "?"),
+    (".", ".", ".", "?", "!"),
+)  # what stands inside and at the end of such a sentence
+DRAWS = 512  # more than a prompt ever draws
 
 
 class PromptError(ValueError):
@@ -57,13 +63,14 @@ class PromptError(ValueError):
 @dataclass(frozen=True)
 class Clauses:
     """A surface in sentences: one to open with, one for each fact that the brief states, up to two asides that say nothing, one to
-    close with (opening and closing may be empty).
+    close with (opening and closing may be empty). Where there is `filler`, some clauses and asides are its words in no order.
     """
 
     open: tuple[str, ...]
     say: Mapping[str, tuple[str, ...]]
     aside: tuple[str, ...]
     close: tuple[str, ...]
+    filler: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def read(text: str) -> dict[str, tuple[str, ...] | Clauses]:
 
 def _clauses(rows: dict) -> Clauses:
     said = {fact: tuple(texts) for fact, texts in rows["say"].items()}
-    return Clauses(tuple(rows["open"]), said, tuple(rows["aside"]), tuple(rows["close"]))
+    return Clauses(tuple(rows["open"]), said, *(tuple(rows.get(part, ())) for part in ("aside", "close", FILLER)))
 
 
 def _faults(name: str, rows: object) -> Iterator[Violation]:
@@ -129,10 +136,11 @@ def _fields(place: str, row: object) -> Generator[Violation, None, list[str]]:
 
 
 def _clause_faults(name: str, rows: dict) -> Iterator[Violation]:
-    if set(rows) != {"say", *PLAIN} or not isinstance(rows["say"], dict):
-        yield Violation(name, ", ".join(map(str, rows)), "open, say (clauses by fact), aside and close")
+    if set(rows) - {FILLER} != {"say", *PLAIN} or not isinstance(rows["say"], dict):
+        yield Violation(name, ", ".join(map(str, rows)), "open, say (clauses by fact), aside, close, and filler or not")
         return
-    parts = {**rows["say"], **{part: rows[part] for part in PLAIN}}
+    plain = {part: rows[part] for part in (*PLAIN, FILLER) if part in rows}
+    parts = {**rows["say"], **plain}
     for part, texts in parts.items():
         place = f"{name}.{part}"
         if not isinstance(texts, list) or not texts:
@@ -140,7 +148,7 @@ def _clause_faults(name: str, rows: dict) -> Iterator[Violation]:
             continue
         for number, text in enumerate(texts):
             fields = yield from _fields(f"{place}.{number}", text)
-            wanted = [] if part in PLAIN else ["value"]
+            wanted = [] if part in plain else ["value"]
             if isinstance(text, str) and fields != wanted:
                 yield Violation(
                     f"{place}.{number}",
@@ -229,7 +237,7 @@ class Draw:
     """Choices that depend on a name alone."""
 
     def __init__(self, name: str) -> None:
-        self.words = iter(random.bits(0, random.stream_of(f"prompt/{name}"), 128).tolist())
+        self.words = iter(random.bits(0, random.stream_of(f"prompt/{name}"), DRAWS).tolist())
 
     def one(self, items: Sequence[Thing]) -> Thing:
         return items[next(self.words) % len(items)]
@@ -260,8 +268,8 @@ def _field(name: str, scene: Scene, order: str, asked: Asked | None, draw: Draw)
     if name.startswith(NOT) and asked:
         return _contrast(name.removeprefix(NOT), asked, draw).replace("_", " ")
     if name in ASIDES:
-        said = next(rows for rows in templates().values() if isinstance(rows, Clauses)).aside
-        return " ".join(draw.order(said)[: ASIDES[name]])
+        said = next(rows for rows in templates().values() if isinstance(rows, Clauses))
+        return " ".join(_aside(said, draw) for _ in range(ASIDES[name]))
     if name == "hint" and asked:
         others = [hint for form, hint in asked.table.hints.items() if form != scene.form]
         return f"[hint:{asked.table.hints[scene.form]}_over_{draw.one(others)}]"
@@ -292,11 +300,29 @@ def _listed(table: Table, count: int, draw: Draw) -> list[str]:
 
 def _told(rows: Clauses, asked: Asked, draw: Draw) -> str:
     """An opening, every fact in a clause of its own and up to two asides, in a drawn order, and a closing."""
-    said = draw.order(rows.aside)[: draw.one((0, 1, 2))]
+    said = [_aside(rows, draw) for _ in range(draw.one((0, 1, 2)))]
     for name, value in asked.facts:
-        ways = (*rows.say[name], *rows.say.get(ANY, ()))
-        said.append(draw.one(ways).format(value=_phrase(asked.table, name, value, draw)))
+        phrase = _phrase(asked.table, name, value, draw)
+        if rows.filler and draw.one(range(3)) == 0:
+            said.append(_babble(rows.filler, draw, phrase))
+        else:
+            said.append(draw.one((*rows.say[name], *rows.say.get(ANY, ()))).format(value=phrase))
     return " ".join(filter(None, [draw.one(rows.open), *draw.order(said), draw.one(rows.close)]))
+
+
+def _aside(rows: Clauses, draw: Draw) -> str:
+    """A sentence that says nothing, as often babble as not: what is asked has to be found among any words."""
+    return _babble(rows.filler, draw) if rows.filler and draw.one(range(2)) == 0 else draw.one(rows.aside)
+
+
+def _babble(filler: Sequence[str], draw: Draw, value: str = "") -> str:
+    """Words in no order as a sentence, with a value among them where one is given."""
+    before = " ".join(draw.one(filler) for _ in range(draw.one(range(1, 8))))
+    after = " ".join(draw.one(filler) for _ in range(draw.one(range(4))))
+    said = before
+    for more in filter(None, (value, after)):
+        said += draw.one(BREAKS) + " " + more
+    return said[0].upper() + said[1:] + draw.one(ENDS)
 
 
 def _phrase(table: Table, name: str, value: str, draw: Draw) -> str:

@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 import pytest
 
-from experiments import prompt
+from experiments import brief, prompt
 
 FRAMES = 12  # that a surface in prose has at least
 # Ways of asking that a curriculum speaks of, and the surfaces that are these.
@@ -94,3 +94,17 @@ def test_a_frame_with_one_word_changed_is_caught():
     assert not apart(words("Write the scene. {tags}"), words("Write a scene. {permuted}"))
     assert not apart(words("Write the scene. {tags}"), words("Write the whole scene. {tags}"))
     assert apart(words("Write the scene. {tags}"), words("Supply a scene. {tags}"))
+
+
+def test_facts_are_told_among_any_words_when_trained_and_never_when_only_asked():
+    facts = (("topic", "cache"), ("goal", "tell_history"), ("audience", "students"))
+    asked, clauses = prompt.Asked(brief.load("routing"), facts), prompt.known("prose")
+    babble = 0
+    for number in range(300):
+        text = prompt.write("prose", number, None, "bundle", asked)
+        assert all(any(phrase in text for phrase in asked.table.phrases(*fact)) for fact in facts)
+        sentences = re.split(r"(?<=[.?!]) ", text.removeprefix("[task:svg] ").removesuffix(" [OUT]"))
+        unknown = {*sentences} - {"", *clauses.open, *clauses.aside, *clauses.close}
+        babble += any(set(re.findall(r"\w+", said.lower())) <= set(clauses.filler) for said in unknown)
+    assert 100 < babble < 250
+    assert not prompt.known("unseen_prose").filler
