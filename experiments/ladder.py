@@ -128,8 +128,11 @@ def fault(error: Any, record: type[Record] | None = None) -> object:
         return f"{path}: {message.removeprefix('Value error, ')}"
     if kind == "extra_forbidden":
         return Violation(path, "an unknown key", _one_of(str(loc[-1]), _keys(loc[:-1], record or Spec)))
-    expected = message.removeprefix("Input should be ").removeprefix("Input should ")
-    return Violation(path, "nothing" if kind == "missing" else repr(error["input"])[:60], expected)
+    if kind == "missing":
+        return Violation(path, "nothing", "a value: the key has no default")
+    return Violation(
+        path, repr(error["input"])[:60], message.removeprefix("Input should be ").removeprefix("Input should ")
+    )
 
 
 def _keys(loc: tuple[int | str, ...], record: Any) -> list[str]:

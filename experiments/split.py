@@ -1,7 +1,7 @@
 """Proof that the splits hold out what they claim, on the rows as they lie on disk, not on the generator's book-keeping.
 
-A split may claim that its prompts, its targets or its combinations of tags were never trained. Every claim is checked by
-comparing texts (white space folded) and by reading tags out of the text. A claim that fails stops the run.
+A split may claim that its prompts, its targets or its combinations of tags were never trained. Every claim is checked by comparing
+texts (white space and case folded, words of a prompt in any order) and by reading tags out of the text. A claim that fails stops the run.
 """
 
 from __future__ import annotations
@@ -70,6 +70,11 @@ def fold(text: str) -> str:
     return " ".join(text.split())
 
 
+def asking(prompt: str) -> tuple[str, ...]:
+    """The words of a prompt whatever their case and order: one that differs in nothing else asks for the same."""
+    return tuple(sorted(prompt.casefold().split()))
+
+
 def tags(text: str) -> dict[str, str]:
     """The first value of each `[name:value]` tag of a text, or of each `[name] value [/name]`."""
     found: dict[str, str] = {}
@@ -110,11 +115,11 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
     rows = 0
     for row in train:
         prompt, output = cut(row)
-        prompts.add(fold(prompt))
+        prompts.add(asking(prompt))
         targets.add(fold(output))
         pairs.add((prompt, output))
         rows += 1
-    proof = Proof(rows, len(targets))
+    proof, folded = Proof(rows, len(targets)), {target.casefold() for target in targets}
     for claim in claims:
         members = [c for c in cases if c["split"] == claim.split]
         if not members or not rows:
@@ -123,9 +128,9 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
             )
         for part in claim.parts():
             if part == "prompt":
-                bad = [c["prompt"] for c in members if fold(c["prompt"]) in prompts]
+                bad = [c["prompt"] for c in members if asking(c["prompt"]) in prompts]
             elif part == "target":
-                bad = [c["expected"] for c in members if fold(c["expected"]) in targets]
+                bad = [c["expected"] for c in members if fold(c["expected"]).casefold() in folded]
             elif part == "structure":
                 bodies = {structure(t) for t in targets}
                 bad = [c["expected"] for c in members if structure(c["expected"]) in bodies]

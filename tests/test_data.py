@@ -197,6 +197,8 @@ def test_a_clean_split_is_proven_with_counts():
     ("leak", "what"),
     [
         ("[t:3]  [OUT] [s] [a:9] [b:9] [/s]", "prompt is in the training rows"),
+        ("[T:3] [OUT] [s] [a:9] [b:9] [/s]", "prompt is in the training rows"),
+        ("[t:9] [OUT] [S] [a:1] [b:2] [/S]", "target is in the training rows"),
         ("[t:9] [OUT] [s]   [a:1] [b:2] [/s]", "target is in the training rows"),
         ("[t:9] [OUT] [s] [z:7] [a:1] [b:2] [/s]", "recombination of a x b is in the training rows"),
     ],
@@ -305,3 +307,10 @@ def test_a_row_longer_than_the_context_is_refused_and_shown(coder):
 def test_a_row_without_one_out_is_refused(row):
     with pytest.raises(ValueError, match="with one"):
         cut(row)
+
+
+def test_a_prompt_in_another_order_is_the_same_prompt():
+    _, case, claim = small_world()
+    asked = case | {"prompt": "Please draw [u:4] [t:3] [OUT]"}
+    with pytest.raises(LeakError, match="prompt is in the training rows"):
+        split.prove(["[t:3] please [u:4] draw [OUT] [s] [/s]"], [asked], [claim])

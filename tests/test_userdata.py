@@ -98,6 +98,9 @@ def test_a_manifest_that_cannot_be_used_says_where(corpus, keys, said):
         ({"test.json": "[]"}, r"test\.json: got an empty array, expected a JSON array of objects"),
         ({"test.json": "{}"}, r"test\.json: got a dict"),
         ({"test.json": "[1]"}, r"test\.json\[0\]: got 1, expected an object"),
+        ({"test.json": '[{"prompt": "\\ud800", "output": "a"}]'}, r"test\.json\[0\]: got half of a character"),
+        ({"test.json": '[{"prompt": "a", "output": "<|endoftext|> b"}]'}, r"test\.json\[0\]: got the text <\|endoftext\|>"),
+        ({"test.json": '[{"prompt": "a [OUT] b", "output": "c"}]'}, r"test\.json\[0\]: got the word \[OUT\] inside"),
         ({"test.json": '[{"prompt": "a", "output": 3}]'}, r"test\.json\[0\]: got 3 under `output`, expected a text"),
         ({"corpus.yaml": "a"}, ""),
     ],
@@ -205,6 +208,26 @@ def test_what_is_reserved(corpus):
 )
 def test_scores_mean_what_they_say(raw, stop, true):
     assert {m for m, v in score.score("[s] a\n[/s]", raw, stop).items() if v} == true
+
+
+@pytest.mark.parametrize(
+    ("expected", "tail", "first"),
+    [
+        ("[c] a [/c] [c] b [/c]", " [c] d [/c]", True),
+        ("[c] [c] a [/c] [/c]", " [/c]", True),
+        ("[s]a[/s]", "[t]", True),
+        ("<svg>a</svg>", " <svg>", True),
+        ("plain words", " more", False),
+    ],
+)
+def test_what_is_exact_begins_with_its_first_block(expected, tail, first):
+    assert score.score(expected, expected, "eos") == {"exact": True, "first_block_exact": True, "truncation": False}
+    assert score.score(expected, expected + tail, "eos") == {
+        "exact": False,
+        "first_block_exact": first,
+        "truncation": False,
+    }
+    assert not score.score(expected, expected.replace("a", "x"), "eos")["first_block_exact"]
 
 
 def test_leaks_are_counted_by_part(corpus):

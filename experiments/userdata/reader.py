@@ -243,9 +243,14 @@ def _answers(
         if not isinstance(entry, dict):
             found.append(Violation(place, shorten(entry), "an object"))
             continue
-        values = [_value(place, entry, key, found) for key in (probes.prompt_key, probes.output_key)]
-        if values[0] and values[1]:
-            pairs.append((_prompt(values[0], separator), values[1]))
+        prompt, expected = (_value(place, entry, key, found) for key in (probes.prompt_key, probes.output_key))
+        if not prompt or not expected:
+            continue
+        prompt = _prompt(prompt, separator)
+        if fault := _unfit(f"{prompt} {expected}", [prompt.removesuffix(OUT.strip()), expected]):
+            found.append(Violation(place, *fault))
+        else:
+            pairs.append((prompt, expected))
     faults += found[:SHOWN]
     if len(found) > SHOWN:
         faults.append(Violation(probes.expected, f"{len(found) - SHOWN} more faults like these", "none"))
@@ -276,6 +281,11 @@ def _value(place: str, entry: dict[str, Any], key: str, faults: list[Violation])
     value = entry.get(key)
     if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
         value = " ".join(value)
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        faults.append(
+            Violation(place, f"half of a character (a lone surrogate) under `{key}`", "text that UTF-8 can say")
+        )
+        return ""
     if isinstance(value, str) and value.strip():
         return value.strip()
     known = ", ".join(map(str, entry)) or "none"

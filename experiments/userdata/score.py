@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from experiments.corpus import Row
 from experiments.split import fold
 
-CLOSING = re.compile(r"\[/[^\s\[\]]+\]")
+CLOSING = re.compile(r"(?:\[/[^\s\[\]]+\]|</[^\s<>]+>)\Z")  # at the end of a text
 METRICS = ("exact", "first_block_exact", "truncation")
 
 
@@ -23,11 +23,15 @@ def score(expected: str, raw: str, stop: str) -> dict[str, bool]:
 
 
 def first_block(text: str, wanted: str) -> str:
-    """`text` up to the closing tag that ends `wanted`; the whole text if `wanted` ends with none, or `text` holds none."""
-    last = wanted.rpartition(" ")[2]
-    if not CLOSING.fullmatch(last) or last not in text:
+    """`text` up to the closing tag that ends `wanted`, at its place among equal ones there (`[a] [/a] [a] [/a]` ends with the second);
+    the whole text if `wanted` ends with none, or `text` holds fewer.
+    """
+    last = CLOSING.search(wanted)
+    if not last:
         return text
-    return text[: text.index(last) + len(last)]
+    closings = wanted.count(last[0])
+    parts = text.split(last[0], closings)
+    return last[0].join([*parts[:closings], ""]) if len(parts) > closings else text
 
 
 def leaked(training: Mapping[str, Sequence[Row]], cases: Sequence[Mapping[str, str]]) -> dict[str, dict[str, int]]:
