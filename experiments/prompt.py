@@ -43,7 +43,8 @@ STATED = (
     "frame",
 )  # in words, where a scene's tags state it
 ASIDES = {"aside": 1, "asides": 2}  # sentences that say nothing, drawn from a surface in sentences
-FIELDS = (*ORDERS, PART, "family", "form", "hint", *STATED, *ASIDES)  # what a template may hold in braces
+BABBLE = "babble"  # words in no order, from the same surface
+FIELDS = (*ORDERS, PART, "family", "form", "hint", *STATED, *ASIDES, BABBLE)  # what a template may hold in braces
 NOT = "not_"  # {not_goal}: another goal, which would have led to another family or form
 LISTED = "parts"  # the fact whose parts may be named one by one instead of counted
 ANY = "any"  # clauses that any fact may be said in
@@ -267,9 +268,9 @@ def _field(name: str, scene: Scene, order: str, asked: Asked | None, draw: Draw)
         return " ".join([TASK, *(draw.other(stated) if name.endswith("permuted") else stated)])
     if name.startswith(NOT) and asked:
         return _contrast(name.removeprefix(NOT), asked, draw).replace("_", " ")
-    if name in ASIDES:
+    if name in (BABBLE, *ASIDES):
         said = next(rows for rows in templates().values() if isinstance(rows, Clauses))
-        return " ".join(_aside(said, draw) for _ in range(ASIDES[name]))
+        return " ".join(draw.order(said.aside)[: ASIDES[name]]) if name in ASIDES else _babble(said.filler, draw)
     if name == "hint" and asked:
         others = [hint for form, hint in asked.table.hints.items() if form != scene.form]
         return f"[hint:{asked.table.hints[scene.form]}_over_{draw.one(others)}]"
