@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from defusedxml.ElementTree import fromstring
@@ -357,6 +358,25 @@ def test_offsets_must_cover_the_blocks() -> None:
     document = copy.deepcopy(dict(one.content))
     document["offsets"] = document["offsets"][:3]
     assert "content.offsets" in refused(bundle.format(one.scene(Style())), document)[0]
+
+
+@pytest.mark.parametrize("family", ["memory_map", "memory_training_map"])
+@pytest.mark.parametrize("form", ["stack", "typed", "arena"])
+def test_addresses_that_are_not_tied_to_the_blocks_are_all_drawn(family: str, form: str) -> None:
+    """A scene without counts draws every address of its content, however many blocks there are."""
+    for blocks, number in product((2, 3, 4, 5), (1, 2, 6, 7, 9)):
+        names = [f"s{i}" for i in range(blocks)]
+        content: dict[str, object] = {
+            "header": {"headline": "Orchard map"},
+            "offsets": [f"0x{i:03X}AA" for i in range(number)],
+            "segments": {name: {"title": name, **({"parts": ["q"]} if form == "arena" else {})} for name in names},
+            "brackets": {"m": {"title": "between"}},
+        }
+        parts = [Component("header_band", ref="header"), Component("address_strip", ref="offsets")]
+        parts += [Component("memory_segment", id=name, ref=f"segments.{name}") for name in names]
+        parts += [Component("region_bracket", id="m", ref="brackets.m")] if form == "stack" else []
+        svg = compiler.compile(Scene(family, Style(), "orchard", components=tuple(parts)), content).svg
+        assert [words for words in content["offsets"] if words not in svg] == []  # type: ignore[attr-defined]
 
 
 def test_a_brace_over_segments_that_are_not_drawn_is_refused() -> None:

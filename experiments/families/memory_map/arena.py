@@ -8,7 +8,14 @@ from experiments.compiler.bind import Item
 from experiments.compiler.metric import width
 from experiments.compiler.page import Page
 from experiments.compiler.tree import Box, Ornament, Text, move
-from experiments.families.memory_map.part import add_card_row, add_heading, read_offsets, set_address
+from experiments.families.memory_map.part import (
+    add_card_row,
+    add_heading,
+    least_height,
+    levels,
+    read_offsets,
+    set_address,
+)
 
 
 def draw_arena(page: Page) -> None:
@@ -26,7 +33,7 @@ def draw_arena(page: Page) -> None:
     )
     page.add(arena)
     x, wide, y = arena.x + inset, arena.w - 2 * inset, page.y + inset
-    edges = []
+    edges, least = [], least_height(page, len(offsets), len(items))
     for i, item in enumerate(items):
         if i:
             arena.add(
@@ -36,19 +43,18 @@ def draw_arena(page: Page) -> None:
             )
             y += guard
         edges.append(y)
-        box = _section(page, item, i, x, y, wide)
+        box = _section(page, item, i, x, y, wide, least)
         arena.add(box)
         y = box.bottom + 5
     y -= 5
     arena.h = y + inset - page.y
-    for (path, words), edge in zip(offsets, [*edges, y], strict=False):
-        level = edge + (12 if edge < y else -12)
+    for (path, words), level in zip(offsets, levels(len(offsets), [*edges, y], 12), strict=True):
         page.add(set_address(page, path, words, page.x0, level, gauge - 18, sheet.canvas))
     page.y = arena.bottom
     add_card_row(page)
 
 
-def _section(page: Page, item: Item, index: int, x: float, y: float, wide: float) -> Box:
+def _section(page: Page, item: Item, index: int, x: float, y: float, wide: float, least: float) -> Box:
     sheet, data = page.sheet, item.data
     accent = sheet.accent(index)
     pad = sheet.pad * 0.8
@@ -60,7 +66,7 @@ def _section(page: Page, item: Item, index: int, x: float, y: float, wide: float
         flow.text(f"{item.ref}.caption", data.caption, "small", sheet.surface_2.muted, gap=3, most=5)
     slots = _slots(page, item, parts, accent, wide * (1 - share) - pad) if parts else []
     tall = max([slot.h for slot in slots], default=0.0)
-    high = max(flow.height, tall) + 2 * pad
+    high = max(max(flow.height, tall) + 2 * pad, least)
     box = Box(item.id, x, y, wide, high, sheet.surface_2.fill, None, 1.0, min(sheet.radius * 0.5, high / 3))
     box.add(*flow.place(x + pad, y + (high - flow.height) / 2))
     for slot in slots:

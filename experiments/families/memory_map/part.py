@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from experiments.compiler.bind import Item
 from experiments.compiler.flow import Flow
 from experiments.compiler.metric import width
@@ -10,21 +12,48 @@ from experiments.compiler.sheet import Ground
 from experiments.compiler.tree import Text
 from experiments.violation import Violation
 
+NUDGE = 10.0  # px from the edge of a block to the middle of its address
+PITCH = 4.0  # px between two addresses at the least
+
 
 def read_offsets(page: Page, blocks: int) -> list[tuple[str, str]]:
-    """(path, words) of the start of each block, and of the end where the content states it."""
+    """(path, words) of each address. Counts choose blocks, and with them their addresses: the start of each, and the end where the
+    content states it. A scene without counts draws every address that there is.
+    """
     strip = page.bound.one("address_strip")
     if strip is None:
         return []
-    if len(strip.data) < blocks:
+    every = [(f"{strip.ref}.{i}", words) for i, words in enumerate(strip.data)]
+    if not page.bound.scene.form:
+        return every
+    if len(every) < blocks:
         page.issues.append(
             Violation(
                 f"content.{strip.ref}",
-                f"{len(strip.data)} offsets",
+                f"{len(every)} offsets",
                 f"one for each of the {blocks} blocks, or one more",
             )
         )
-    return [(f"{strip.ref}.{i}", words) for i, words in enumerate(strip.data[: blocks + 1])]
+    return every[: blocks + 1]
+
+
+def is_tied(count: int, blocks: int) -> bool:
+    """Whether that many addresses are the starts of the blocks, with or without the end; others only divide the strip evenly."""
+    return count in (0, blocks, blocks + 1)
+
+
+def levels(count: int, edges: Sequence[float], nudge: float = NUDGE) -> list[float]:
+    """The middles of that many addresses beside blocks with these edges, the last of them the end of the strip."""
+    top, end = edges[0], edges[-1]
+    if is_tied(count, len(edges) - 1):
+        return [edge + (nudge if edge < end else -nudge) for edge in edges[:count]]
+    return [top + nudge + (end - top - 2 * nudge) * i / max(1, count - 1) for i in range(count)]
+
+
+def least_height(page: Page, count: int, blocks: int) -> float:
+    """How high a block must be so that addresses that are not tied to blocks find room beside them, px."""
+    font = page.sheet.fonts["code"]
+    return 0.0 if is_tied(count, blocks) else (count * (font.size * font.lead + PITCH) + 2 * NUDGE) / blocks
 
 
 def set_address(

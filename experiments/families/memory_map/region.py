@@ -10,7 +10,7 @@ from experiments.compiler.flow import Flow
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Ornament, Text, move
-from experiments.families.memory_map.part import add_card_row, read_offsets, set_address
+from experiments.families.memory_map.part import add_card_row, is_tied, read_offsets, set_address
 
 HUES = ("blue", "green", "amber", "purple", "danger", "muted")  # tell typed regions apart
 
@@ -69,13 +69,25 @@ def _bar(page: Page, items: Sequence[Item], colours: Sequence[str]) -> None:
     if offsets:
         room = wide + gap - 10 if len(offsets) <= len(items) else (wide + gap) / 1.5 - 8  # the ends are set flush
         middle = page.y + 8 + sheet.fonts["code"].size * 0.7
-        for i, (path, words) in enumerate(offsets):
+        if not is_tied(len(offsets), len(items)):
+            _ruler(page, offsets, middle)
+        for i, (path, words) in enumerate(offsets if is_tied(len(offsets), len(items)) else ()):
             edge = page.x0 + i * (wide + gap) - (gap / 2 if i else 0)
             last = i == len(items)
             anchor = "end" if last else "start" if i == 0 or len(offsets) <= len(items) else "middle"
             x = edge - room if last else edge if anchor == "start" else edge - room / 2
             page.add(set_address(page, path, words, x, middle, room, sheet.canvas, anchor))
         page.y = middle + sheet.fonts["code"].size * 0.7
+
+
+def _ruler(page: Page, offsets: Sequence[tuple[str, str]], middle: float) -> None:
+    """Addresses in equal steps below the bar, the first and the last flush with its ends."""
+    step = page.room / max(1, len(offsets) - 1)
+    room = step / 1.5 - 8
+    for i, (path, words) in enumerate(offsets):
+        anchor = "start" if i == 0 else "end" if i == len(offsets) - 1 else "middle"
+        x = page.x0 + i * step - room * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+        page.add(set_address(page, path, words, x, middle, room, page.sheet.canvas, anchor))
 
 
 def _tile_flow(page: Page, item: Item, wide: float, colour: str) -> Flow:

@@ -8,7 +8,15 @@ from experiments.compiler.bind import Item
 from experiments.compiler.metric import width
 from experiments.compiler.page import Page
 from experiments.compiler.tree import Box, Ornament
-from experiments.families.memory_map.part import add_card_column, add_heading, read_offsets, set_address
+from experiments.families.memory_map.part import (
+    add_card_column,
+    add_heading,
+    is_tied,
+    least_height,
+    levels,
+    read_offsets,
+    set_address,
+)
 from experiments.violation import Violation
 
 
@@ -28,24 +36,33 @@ def draw_stack(page: Page, below: Sequence[Item] = ()) -> None:
     tower = page.room - gauge - brace - (aside + sheet.gap if cards else 0.0)
     x, top, y = page.x0 + gauge, page.y, page.y
     boxes: dict[str, Box] = {}
+    if below:
+        offsets = offsets[: of_tower(len(offsets), len(every))]
+    marks = len(offsets) + bool(below and offsets)  # the end of a tower over a band is where the band begins
+    least = least_height(page, marks, len(blocks))
     for i, item in enumerate(blocks):
-        box = _layer(page, item, i, x, y, tower)
+        box = _layer(page, item, i, x, y, tower, least)
         boxes[item.id] = box
         page.add(box)
         y = box.bottom + 5
     y -= 5
-    edges = [box.y for box in boxes.values()] + ([] if below else [y])
-    for (path, words), edge in zip(offsets, edges, strict=False):
-        level = edge + (10 if edge < y else -10)
+    edges = [*(box.y for box in boxes.values()), y]
+    for i, ((path, words), level) in enumerate(zip(offsets, levels(marks, edges), strict=False)):
+        tick = level if not is_tied(marks, len(blocks)) else edges[i] + (1 if edges[i] < y else -1)
         page.add(set_address(page, path, words, page.x0, level, gauge - 18, sheet.canvas))
-        page.add(Ornament("line", x - 12, edge + (1 if edge < y else -1), 8, 0, stroke=sheet.wire, stroke_width=1.5))
+        page.add(Ornament("line", x - 12, tick, 8, 0, stroke=sheet.wire, stroke_width=1.5))
     for i, item in enumerate(braces):
         _brace(page, item, boxes, x + tower + 8, brace - 8, i)
     bottom = add_card_column(page, page.x1 - aside, top, aside, y - top) if cards else y
     page.y = max(y, bottom)
 
 
-def _layer(page: Page, item: Item, index: int, x: float, y: float, wide: float) -> Box:
+def of_tower(count: int, blocks: int) -> int:
+    """How many of the addresses stand at the tower where the last block is a band below it; the band has its start and its end."""
+    return min(count, blocks - 1) if is_tied(count, blocks) else max(1, count - 2)
+
+
+def _layer(page: Page, item: Item, index: int, x: float, y: float, wide: float, least: float) -> Box:
     """One block of the tower; a bracket without a span is an elided stretch, drawn dashed."""
     sheet, data = page.sheet, item.data
     elided = item.part.kind == "region_bracket"
@@ -59,7 +76,7 @@ def _layer(page: Page, item: Item, index: int, x: float, y: float, wide: float) 
         flow.text(f"{item.ref}.caption", data.caption, "small", ground.muted if not tone else ground.ink, gap=3, most=4)
     if getattr(data, "parts", ()):
         flow.chips(f"{item.ref}.parts", data.parts, accent, gap=pad * 0.6)
-    high = flow.height + 2 * pad
+    high = max(flow.height + 2 * pad, least)
     box = Box(
         item.id,
         x,
@@ -74,7 +91,7 @@ def _layer(page: Page, item: Item, index: int, x: float, y: float, wide: float) 
     )
     if not elided:
         box.add(Ornament("rect", x + 5, y + 7, 5, high - 14, fill=accent, radius=2.5))
-    box.add(*flow.place(x + pad + 10, y + pad))
+    box.add(*flow.place(x + pad + 10, y + (high - flow.height) / 2))
     return box
 
 

@@ -7,7 +7,7 @@ from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Box, Ornament, Text, Tree, move
 from experiments.families.memory_map.part import read_offsets, set_address
-from experiments.families.memory_map.stack import draw_stack
+from experiments.families.memory_map.stack import draw_stack, of_tower
 
 
 def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
@@ -24,7 +24,8 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
 def _addresses(page: Page) -> list[tuple[str, str]]:
     """(path, words) of the start of the band and, where the content states it, of its end."""
     blocks = [i for i in page.bound.all("memory_segment", "region_bracket") if not getattr(i.data, "span", None)]
-    return read_offsets(page, len(blocks))[len(blocks) - 1 :] if page.bound.one("address_strip") else []
+    offsets = read_offsets(page, len(blocks))
+    return offsets[of_tower(len(offsets), len(blocks)) :]
 
 
 def _band(page: Page, item: Item, offsets: list[tuple[str, str]]) -> Box:
