@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from itertools import pairwise
+
 import pytest
 
 from experiments import case, compiler, surfaces
@@ -105,3 +108,52 @@ def test_outcomes_may_share_a_last_one_and_never_ask_again() -> None:
     assert compiler.compile_text("compact", text, content).svg
     with pytest.raises(surfaces.SurfaceError, match="leaves the outcome `a` for a question"):
         surfaces.load("compact").parse(text.replace("q->a", "b->a").replace("a->finish", "a->q"))
+
+
+def drawn(nodes: int, edges: list[tuple[str, str]]) -> compiler.Picture:
+    """A decision tree of questions `n0`, `n1`, ... and of whatever else the edges lead to."""
+    questions = [f"n{i}" for i in range(nodes)]
+    outcomes = list(dict.fromkeys(b for _, b in edges if b not in questions))
+    content = {
+        "header": {"headline": "Branches"},
+        "nodes": {name: {"title": name, "body": "a short question"} for name in questions},
+        "outcomes": {name: {"title": name} for name in outcomes},
+        "edges": {f"{a}_{b}": f"to {b}" for a, b in edges},
+    }
+    parts = [Component("header_band", ref="header")]
+    parts += [Component("decision_node", id=name, ref=f"nodes.{name}") for name in questions]
+    parts += [Component("outcome_panel", id=name, ref=f"outcomes.{name}") for name in outcomes]
+    parts += [Component("decision_edge", source=a, target=b, ref=f"edges.{a}_{b}") for a, b in edges]
+    return compiler.compile(Scene("decision_tree", Style(), "branches", components=tuple(parts)), content)
+
+
+def crossed(picture: compiler.Picture) -> list[tuple[str, str]]:
+    """The links that cross; each of their stretches is level or upright."""
+    links = [node for node in walk(picture.tree.root) if isinstance(node, Link)]
+    level = [(ln.path, *sorted((a[0], b[0])), a[1]) for ln in links for a, b in pairwise(ln.points) if a[1] == b[1]]
+    upright = [(ln.path, a[0], *sorted((a[1], b[1]))) for ln in links for a, b in pairwise(ln.points) if a[0] == b[0]]
+    return [
+        (one, other)
+        for one, left, right, y in level
+        for other, x, top, bottom in upright
+        if left < x < right and top < y < bottom
+    ]
+
+
+def test_branches_of_a_tree_do_not_cross() -> None:
+    smallest = [("n0", "n1"), ("n0", "n2"), ("n0", "o2"), ("n1", "o1"), ("n1", "o3"), ("n2", "o0")]
+    assert crossed(drawn(3, smallest)) == []
+    dice = random.Random(4)
+    for _ in range(40):
+        nodes = dice.randint(3, 7)
+        edges = [(f"n{dice.randrange(i)}", f"n{i}") for i in range(1, nodes)]
+        edges += [(f"n{dice.randrange(nodes)}", f"o{i}") for i in range(dice.randint(3, 7))]
+        assert crossed(drawn(nodes, edges)) == [], edges
+
+
+def test_the_longest_way_back_runs_outermost() -> None:
+    edges = [("n0", "n1"), ("n1", "n2"), ("n2", "n3"), ("n3", "o"), ("n3", "n0"), ("n2", "n1")]
+    links = {node.path: node for node in walk(drawn(4, edges).tree.root) if isinstance(node, Link)}
+    centre = links["n0->n1"].points[0][0]
+    reach = {path: max(abs(x - centre) for x, _ in links[path].points) for path in ("n3->n0", "n2->n1")}
+    assert reach["n3->n0"] > reach["n2->n1"]
