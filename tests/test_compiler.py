@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 from defusedxml.ElementTree import fromstring
@@ -347,10 +347,37 @@ def test_words_that_cannot_fit_are_refused_with_their_path() -> None:
     one = case.load("timeline", "http_versions")
     document = copy.deepcopy(dict(one.content))
     document["header"]["headline"] = "WWWWWWWW " * 17
-    document["stages"]["stage_2"]["badge"] = "a date that is far too long for a small badge on a spine with six stages"
+    document["stages"]["stage_2"]["badge"] = "a DATE that is FAR TOO LONG for a badge, " * 3 + "in rows as well"
     found = refused(bundle.format(one.scene(Style(), (("stages", 6), ("arrows", 5), ("footer", 1)))), document)
     assert any(line.startswith("content.header.headline") for line in found)
     assert any(line.startswith("content.stages.stage_2.badge") for line in found)
+
+
+@pytest.mark.parametrize("lanes", [("top",), ("bottom",), ("center",), ("top", "bottom"), ("top", "top", "bottom")])
+def test_stages_with_notes_break_into_rows(lanes: tuple[str, ...]) -> None:
+    """An ordinary note fits whatever the number of stages; rows of milestones are joined, and all arrows are there."""
+    note = "The gate is checked before every release, and the result is kept beside the run so that nobody has to ask for it again in another week"
+    assert 130 < len(note) <= 140
+    for number, density in product(range(2, 10), DENSITIES):
+        names = [f"stage_{i}" for i in range(number)]
+        stage = {
+            "badge": "2026-02-08",
+            "title": "Unified gate path",
+            "lines": ["make the gate the operator"],
+            "note": note,
+        }
+        content = {"header": {"headline": "How the orchard grew"}, "stages": dict.fromkeys(names, stage)}
+        parts = [Component("header_band", ref="header")]
+        parts += [
+            Component("timeline_stage", id=name, ref=f"stages.{name}", attributes=(("lane", lanes[i % len(lanes)]),))
+            for i, name in enumerate(names)
+        ]
+        parts += [Component("timeline_arrow", source=a, target=b) for a, b in pairwise(names)]
+        picture = compiler.compile(
+            Scene("timeline", Style(density=density), "orchard", components=tuple(parts)), content
+        )
+        links = [n for n in compiler.tree.walk(picture.tree.root) if isinstance(n, compiler.tree.Link) and n.head]
+        assert len(links) == number - 1 and picture.width == 1200
 
 
 def test_offsets_must_cover_the_blocks() -> None:

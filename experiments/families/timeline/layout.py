@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
@@ -11,6 +14,10 @@ from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Box, Link, Ornament, Text, Tree, move
 
 STEM = 26.0  # px between a badge on the spine and its card
+ASIDE = 30.0  # px at each side that rows of milestones leave to the arrows between them
+NOTE, LONG_NOTE = 5, 14  # lines that a note may take, and where nothing else helps
+
+Measured = TypeVar("Measured")
 
 
 def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
@@ -30,34 +37,95 @@ def _colour(sheet: Sheet, item: Item, index: int) -> str:
 
 
 def _milestones(page: Page) -> None:
-    """Badges in equal steps along the spine; cards as wide as the neighbours in their lane allow."""
+    """Badges in equal steps along the spine; cards as wide as the neighbours in their lane allow. Where words do not fit so, the spine breaks
+    into rows, joined round the outside.
+    """
+    items = page.bound.all("timeline_stage")
+    columns, rows = _fitting(page, _tries(len(items), len(items)), lambda *most: _measure(page, *most))
+    aside = ASIDE if len(rows) > 1 else 0.0
+    before: Box | None = None
+    for number, row in enumerate(rows):
+        if number:
+            page.y += page.sheet.gap + 24
+        turn = page.y - (page.sheet.gap + 24) / 2
+        _row(page, items[number * columns : (number + 1) * columns], row, aside, columns)
+        if before:
+            _return(page, before, row[0].badge, turn)
+        before = row[-1].badge
+
+
+def _tries(number: int, columns: int) -> list[tuple[int, int]]:
+    """Numbers of columns to try in turn, each with the most lines of a note: fewer and fewer columns, and then long notes."""
+    fewer = dict.fromkeys(-(-number // rows) for rows in range(1, number))
+    return [*((n, NOTE) for n in fewer if 2 <= n <= columns), (2, LONG_NOTE)]
+
+
+def _fitting(page: Page, tries: list[tuple[int, int]], measure: Callable[[int, int], Measured]) -> tuple[int, Measured]:
+    """The first number of columns in which the words fit, and what was measured there; where none does, the last one."""
+    before = len(page.issues)
+    for columns, most in tries:
+        del page.issues[before:]
+        made = measure(columns, most)
+        if len(page.issues) == before:
+            break
+    return columns, made
+
+
+@dataclass(slots=True)
+class Milestone:
+    """A stage on the spine, measured: its words for a card `wide` px wide, and its date."""
+
+    flow: Flow
+    badge: Box
+    wide: float
+    index: int
+    upper: bool
+
+
+def _measure(page: Page, columns: int, most: int) -> list[list[Milestone]]:
+    """Rows of milestones for that many columns."""
     sheet, items = page.sheet, page.bound.all("timeline_stage")
-    slot = page.room / len(items)
+    slot = (page.room - (2 * ASIDE if columns < len(items) else 0.0)) / columns
     upper = [item.part.get("lane") == "top" for item in items]
     alternate = all(a != b for a, b in pairwise(upper))
     wide = min(380.0, (1.667 * slot - 0.67 * sheet.gap) if alternate else slot - sheet.gap * 0.6)
-    flows = [_words(page, item, i, wide - 2 * sheet.pad) for i, item in enumerate(items)]
-    pad = 2 * sheet.pad
-    above = max([flow.height + pad for flow, up in zip(flows, upper, strict=True) if up], default=0.0)
-    below = max([flow.height + pad for flow, up in zip(flows, upper, strict=True) if not up], default=0.0)
-    badges = [_badge(page, item, i, slot - 44) for i, item in enumerate(items)]
-    tall = max(badge.h for badge in badges)
+    flows = [_words(page, item, i, wide - 2 * sheet.pad, most) for i, item in enumerate(items)]
+    made = [
+        Milestone(flow, _badge(page, item, i, slot - 44), wide, i, up)
+        for i, (item, flow, up) in enumerate(zip(items, flows, upper, strict=True))
+    ]
+    return [made[start : start + columns] for start in range(0, len(made), columns)]
+
+
+def _row(page: Page, items: Sequence[Item], row: list[Milestone], aside: float, columns: int) -> None:
+    """One stretch of the spine with its cards, at the cursor."""
+    sheet, pad = page.sheet, 2 * page.sheet.pad
+    x0, x1 = page.x0 + aside, page.x1 - aside
+    slot = (x1 - x0) / columns
+    above = max([one.flow.height + pad for one in row if one.upper], default=0.0)
+    below = max([one.flow.height + pad for one in row if not one.upper], default=0.0)
+    tall = max(one.badge.h for one in row)
     spine = page.y + (above + STEM if above else 0.0) + tall / 2
-    for i, (item, flow, badge) in enumerate(zip(items, flows, badges, strict=True)):
-        x = page.x0 + (i + 0.5) * slot
+    for i, (item, one) in enumerate(zip(items, row, strict=True)):
+        x, badge = x0 + (i + 0.5) * slot, one.badge
         move([badge], x - badge.w / 2, spine - badge.h / 2)
-        left = min(max(x - wide / 2, page.x0), page.x1 - wide)
-        high = above if upper[i] else below
-        y = spine - tall / 2 - STEM - high if upper[i] else spine + tall / 2 + STEM
-        card = page.card(item.id, flow, left, y, wide, high)
-        ends = ((x, badge.y), (x, card.bottom)) if upper[i] else ((x, badge.bottom), (x, card.y))
-        page.add(
-            Link(f"{item.id} stem", list(ends), badge.path, card.path, sheet.line(_colour(sheet, item, i)), head=False),
-            card,
-            badge,
-        )
-    _arrows(page, badges)
+        left = min(max(x - one.wide / 2, x0), x1 - one.wide)
+        high = above if one.upper else below
+        y = spine - tall / 2 - STEM - high if one.upper else spine + tall / 2 + STEM
+        card = page.card(item.id, one.flow, left, y, one.wide, high)
+        ends = ((x, badge.y), (x, card.bottom)) if one.upper else ((x, badge.bottom), (x, card.y))
+        colour = sheet.line(_colour(sheet, item, one.index))
+        page.add(Link(f"{item.id} stem", list(ends), badge.path, card.path, colour, head=False), card, badge)
+    _arrows(page, [one.badge for one in row])
     page.y = spine + tall / 2 + (STEM + below if below else 0.0)
+
+
+def _return(page: Page, last: Box, first: Box, turn: float) -> None:
+    """The arrow from the end of a row of milestones to the start of the next: round the outside, level between the rows."""
+    left, right = page.x0 + 4, page.x1 - 4
+    corners = [(last.right, last.middle), (right, last.middle), (right, turn)]
+    corners += [(left, turn), (left, first.middle), (first.x, first.middle)]
+    page.add(Link(f"{last.path}->{first.path}", corners, last.path, first.path, page.sheet.wire, 2.5, page.sheet.dash))
 
 
 def _arrows(page: Page, boxes: list[Box]) -> None:
@@ -85,15 +153,15 @@ def _badge(page: Page, item: Item, index: int, room: float) -> Box:
     )
 
 
-def _words(page: Page, item: Item, index: int, wide: float) -> Flow:
+def _words(page: Page, item: Item, index: int, wide: float, most: int) -> Flow:
     sheet, data = page.sheet, item.data
     flow = page.flow(wide, sheet.surface)
     flow.text(f"{item.ref}.title", data.title, "title", most=3)
-    return _lines(flow, item, _colour(sheet, item, index))
+    return _lines(flow, item, _colour(sheet, item, index), most)
 
 
-def _lines(flow: Flow, item: Item, colour: str) -> Flow:
-    """The lines and the note of a stage."""
+def _lines(flow: Flow, item: Item, colour: str, most: int) -> Flow:
+    """The lines of a stage, and its note in at most so many lines."""
     data, pad = item.data, flow.sheet.pad
     for i, line in enumerate(data.lines):
         flow.text(
@@ -102,7 +170,7 @@ def _lines(flow: Flow, item: Item, colour: str) -> Flow:
     if data.note:
         flow.skip(pad * 0.5)
         flow.nodes.append(Ornament("line", 0, flow.height, flow.width, 0, stroke=flow.sheet.rule))
-        flow.text(f"{item.ref}.note", data.note, "small", colour, gap=pad * 0.4, most=5)
+        flow.text(f"{item.ref}.note", data.note, "small", colour, gap=pad * 0.4, most=most)
     return flow
 
 
@@ -110,25 +178,32 @@ def _lines(flow: Flow, item: Item, colour: str) -> Flow:
 
 
 def _sequence(page: Page) -> None:
-    """One row of cards, or two where there are more than four; arrows join them, one turns back between the rows."""
+    """One row of cards, two where there are more than four, more where words do not fit so; arrows join them, one turns back between rows."""
     sheet, items = page.sheet, page.bound.all("timeline_stage")
-    columns = len(items) if len(items) <= 4 else (len(items) + 1) // 2
+    most = len(items) if len(items) <= 4 else (len(items) + 1) // 2
     gap = sheet.gap * 0.5 + 30
-    wide = (page.room - gap * (columns - 1)) / columns
+
+    def width(columns: int) -> float:
+        return (page.room - gap * (columns - 1)) / columns
+
+    def measure(columns: int, note: int) -> list[Flow]:
+        return [_numbered(page, item, i, width(columns) - 2 * sheet.pad, note) for i, item in enumerate(items)]
+
+    columns, flows = _fitting(page, _tries(len(items), most), measure)
+    wide = width(columns)
     cards: list[Box] = []
     for start in range(0, len(items), columns):
-        row = items[start : start + columns]
-        flows = [_numbered(page, item, start + i, wide - 2 * sheet.pad) for i, item in enumerate(row)]
-        high = max(flow.height for flow in flows) + 2 * sheet.pad
+        row = flows[start : start + columns]
+        high = max(flow.height for flow in row) + 2 * sheet.pad
         if start:
             page.y += sheet.gap + 24
-        for i, (item, flow) in enumerate(zip(row, flows, strict=True)):
-            cards.append(page.card(item.id, flow, page.x0 + i * (wide + gap), page.y, wide, high))
+        for i, flow in enumerate(row):
+            cards.append(page.card(items[start + i].id, flow, page.x0 + i * (wide + gap), page.y, wide, high))
         _arrows(page, cards[start:])
         page.y += high
     page.add(*cards)
-    if len(items) > columns:
-        _turn(page, cards[columns - 1], cards[columns])
+    for start in range(columns, len(items), columns):
+        _turn(page, cards[start - 1], cards[start])
 
 
 def _turn(page: Page, last: Box, first: Box) -> None:
@@ -138,7 +213,7 @@ def _turn(page: Page, last: Box, first: Box) -> None:
     page.add(Link(f"{last.path}->{first.path}", corners, last.path, first.path, page.sheet.wire, 2.5, page.sheet.dash))
 
 
-def _numbered(page: Page, item: Item, index: int, wide: float) -> Flow:
+def _numbered(page: Page, item: Item, index: int, wide: float, most: int) -> Flow:
     """A big number, the step's name beside it, then the words."""
     sheet, data = page.sheet, item.data
     colour = _colour(sheet, item, index)
@@ -158,4 +233,4 @@ def _numbered(page: Page, item: Item, index: int, wide: float) -> Flow:
         text.y = (size - text.h) / 2
         flow.nodes.append(text)
     flow.text(f"{item.ref}.title", data.title, "section", gap=sheet.pad * 0.6, most=3)
-    return _lines(flow, item, colour)
+    return _lines(flow, item, colour, most)
