@@ -59,6 +59,7 @@ class Kind:
     refs: tuple[int, int] = (1, 1)  # fewest and most references of one component; several are bound as a tuple
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     last: bool = False  # no edge may leave it
+    apart: bool = False  # no edge and no span names it: parts of another kind may have the same id
     asked: str = ""  # the tag in which a prompt states how many there are, where it does: `columns` for [columns:3]
     slots: tuple[Slot, ...] = ()
 
@@ -197,16 +198,17 @@ class Family(ABC):
                 yield Fault(None, f"{seen[kind.name]} `{kind.name}`", bound)
 
     def _inspect_ids(self, scene: Scene) -> Iterator[Fault]:
-        ids = Counter(c.id for c in scene.components if c.id is not None)
+        ids = Counter(self.name_of(c) for c in scene.components if c.id is not None)
         last = {c.id: c.kind for c in scene.components if c.kind in self.kinds and self.kinds[c.kind].last}
         names = self.ends(scene)
         pairs: set[tuple[str, str]] = set()
-        first: set[str] = set()
+        first: set[tuple[str, str | None]] = set()
         for index, part in enumerate(scene.components):
-            if part.id is not None and ids[part.id] > 1:
-                if part.id in first:
+            name = self.name_of(part)
+            if ids[name] > 1:
+                if name in first:
                     yield Fault(index, f"a second component with id `{part.id}`", "ids that occur once")
-                first.add(part.id)
+                first.add(name)
             if part.source is None or part.target is None:
                 continue
             for end in (part.source, part.target):
@@ -225,7 +227,15 @@ class Family(ABC):
 
     def ends(self, scene: Scene) -> Mapping[str, int]:
         """What an edge may name as its end: each name with the position of its component among the scene's components."""
-        return {c.id: index for index, c in enumerate(scene.components) if c.id is not None}
+        return {c.id: i for i, c in enumerate(scene.components) if c.id is not None and not self.is_apart(c)}
+
+    def is_apart(self, part: Component) -> bool:
+        """Whether nothing but its own kind can confuse its id."""
+        return part.kind in self.kinds and self.kinds[part.kind].apart
+
+    def name_of(self, part: Component) -> tuple[str, str | None]:
+        """What must occur once: the id, and the kind where the id is that kind's own affair."""
+        return part.kind if self.is_apart(part) else "", part.id
 
     def _inspect_slots(self, scene: Scene) -> Iterator[Fault]:
         """Fields that a component must have, and closed ones with their values. Fields that it cannot have."""

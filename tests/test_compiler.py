@@ -380,6 +380,62 @@ def test_stages_with_notes_break_into_rows(lanes: tuple[str, ...]) -> None:
         assert len(links) == number - 1 and picture.width == 1200
 
 
+PAIR = {"left": {"title": "Left"}, "right": {"title": "Right"}}
+TWINS: dict[str, tuple[str, dict[str, object], str]] = {
+    "technical_diagram": (
+        "[graph_node:left|nodes.left] [graph_node:right|nodes.right] [decision_edge:left->right|edges.go] [formula_strip:left|formula]"
+        " [artifact_panel:left|artifacts.left] [artifact_panel:right|artifacts.right]",
+        {
+            "nodes": PAIR,
+            "edges": {"go": "then"},
+            "formula": {"title": "Loss", "equation": "y = a x"},
+            "artifacts": PAIR,
+        },
+        "[artifact_panel:left|artifacts.right]",
+    ),
+    "comparison_board": (
+        "[comparison_column:left|columns.left] [comparison_column:right|columns.right] [comparison_metric:left|metrics.left]"
+        " [comparison_metric:right|metrics.right] [comparison_callout:left|callouts.left]",
+        {
+            "columns": PAIR,
+            "metrics": {name: {"label": name, "value": "3 ms"} for name in PAIR},
+            "callouts": PAIR,
+        },
+        "[comparison_callout:left|callouts.right]",
+    ),
+    "memory_map": (
+        "[memory_segment:left|segments.left] [memory_segment:right|segments.right] [info_card:left|cards.left]",
+        {"segments": PAIR, "cards": {"left": {"title": "Card", "items": ["one"]}}},
+        "[info_card:left|cards.left]",
+    ),
+    "spectrum_map": (
+        "[spectrum_pole:left|poles.left] [spectrum_pole:right|poles.right] [continuum_arc:left|continuum] [marker_band:left|markers.left]",
+        {"poles": PAIR, "continuum": {"label": "Between"}, "markers": PAIR},
+        "[marker_band:left|markers.right]",
+    ),
+}
+
+
+@pytest.mark.parametrize("family", TWINS)
+def test_parts_that_nothing_can_confuse_may_share_an_id(family: str) -> None:
+    """Ids are the affair of a kind where no edge and no span names it; two of one kind are refused."""
+    parts, content, again = TWINS[family]
+    text = f"[scene] [layout:{family}] [topic:twins] [header_band:header] {parts} [/scene]"
+    picture = compiler.compile_text("compact", text, {"header": {"headline": "Twins"}, **content})
+    boxes = [node.path for node in compiler.tree.walk(picture.tree.root) if isinstance(node, compiler.tree.Box)]
+    assert len(boxes) == len(set(boxes))
+    assert "ids that occur once" in refused(text.replace(" [/scene]", f" {again} [/scene]"), {}, "compact")[0]
+
+
+def test_an_edge_names_no_part_that_stands_apart() -> None:
+    parts, content, _ = TWINS["technical_diagram"]
+    parts = parts.replace("artifact_panel:left", "artifact_panel:aside").replace("left->right|", "left->aside|")
+    found = refused(
+        f"[scene] [layout:technical_diagram] [topic:t] [header_band:header] {parts} [/scene]", content, "compact"
+    )
+    assert "an edge end `aside`" in found[0]
+
+
 def test_offsets_must_cover_the_blocks() -> None:
     one = case.load("memory_map", "request_arena")
     document = copy.deepcopy(dict(one.content))

@@ -36,6 +36,7 @@ class Item:
     part: Component
     data: Any
     number: int = 0  # position among the components of its kind
+    twin: bool = False  # whether its id is also that of a component of another kind
 
     @property
     def ref(self) -> str:
@@ -49,8 +50,8 @@ class Item:
 
     @property
     def id(self) -> str:
-        """Unique within the scene: the id, or the reference where a kind has no id."""
-        return self.part.id or self.ref
+        """Unique within the scene: the id, with the kind where another kind has the same one; the reference where a kind has no id."""
+        return f"{self.part.kind} {self.part.id}" if self.twin else self.part.id or self.ref
 
 
 @dataclass(slots=True)
@@ -85,9 +86,12 @@ def bind(scene: Scene, content: Mapping[str, Any]) -> Bound:
         raise CompileError(found)
     items = []
     seen: Counter[str] = Counter()
+    ids = Counter(part.id for part in scene.components)
     for part in scene.components:
         data = (_assemble if family.kinds[part.kind].slots else _resolve)(shape, part, family, found)
-        items.append(Item(part, data, seen[part.kind]))
+        items.append(
+            Item(part, data, seen[part.kind], part.id is not None and family.is_apart(part) and ids[part.id] > 1)
+        )
         seen[part.kind] += 1
     if found:
         raise CompileError(found)

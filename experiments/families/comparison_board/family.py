@@ -66,9 +66,18 @@ class ComparisonBoard(Family):
     kinds = by_name(
         Kind("header_band", 0, (Header,), at_least=1, at_most=1),
         Kind("legend_block", 1, (Legend,), at_most=1),
-        Kind("comparison_column", 2, (Column,), at_least=2, at_most=4, id_tag="column_id", asked="columns"),
-        Kind("comparison_metric", 3, (Metric,), at_least=2, at_most=6, id_tag="metric_id", asked="metrics"),
-        Kind("comparison_callout", 4, (Callout,), at_least=1, at_most=4, id_tag="callout_id", asked="callouts"),
+        Kind("comparison_column", 2, (Column,), at_least=2, at_most=4, id_tag="column_id", apart=True, asked="columns"),
+        Kind("comparison_metric", 3, (Metric,), at_least=2, at_most=6, id_tag="metric_id", apart=True, asked="metrics"),
+        Kind(
+            "comparison_callout",
+            4,
+            (Callout,),
+            at_least=1,
+            at_most=4,
+            id_tag="callout_id",
+            apart=True,
+            asked="callouts",
+        ),
         Kind("footer_note", 5, (Footer,), at_most=1),
     )
 

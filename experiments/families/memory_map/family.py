@@ -62,7 +62,7 @@ class MemoryMap(Family):
         Kind("address_strip", 1, (tuple,), at_most=1),
         Kind("memory_segment", 2, (Segment,), at_least=1, at_most=12, id_tag="segment_id"),
         Kind("region_bracket", 2, (Bracket, Segment), at_most=4, id_tag="bracket_id", id_required=False),
-        Kind("info_card", 3, (Card,), at_most=6, id_tag="card_id"),
+        Kind("info_card", 3, (Card,), at_most=6, id_tag="card_id", apart=True),
         Kind("footer_note", 4, (Footer,), at_most=1),
     )
     forms = by_name(

@@ -41,9 +41,9 @@ class SpectrumMap(Family):
     content = Content
     kinds = by_name(
         Kind("header_band", 0, (Header,), at_least=1, at_most=1),
-        Kind("spectrum_pole", 1, (Mark,), at_least=2, at_most=2, id_tag="pole_id"),
-        Kind("continuum_arc", 2, (Continuum,), at_most=1, id_tag="arc_id", id_required=False),
-        Kind("marker_band", 3, (Mark,), at_least=1, at_most=7, id_tag="band_id"),
+        Kind("spectrum_pole", 1, (Mark,), at_least=2, at_most=2, id_tag="pole_id", apart=True),
+        Kind("continuum_arc", 2, (Continuum,), at_most=1, id_tag="arc_id", apart=True, id_required=False),
+        Kind("marker_band", 3, (Mark,), at_least=1, at_most=7, id_tag="band_id", apart=True),
         Kind("footer_note", 4, (Footer,), at_most=1),
     )
 

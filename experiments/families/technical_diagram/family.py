@@ -38,8 +38,8 @@ class TechnicalDiagram(Family):
         Kind("header_band", 0, (Header,), at_least=1, at_most=1),
         Kind("graph_node", 1, (Panel,), at_least=2, at_most=9, id_tag="node_id"),
         Kind("decision_edge", 1, (Label,), at_most=24, end_tags=("from_ref", "to_ref"), ref_tag="label_ref"),
-        Kind("formula_strip", 2, (Formula,), at_most=1, id_tag="strip_id"),
-        Kind("artifact_panel", 3, (Panel,), at_most=4, id_tag="panel_id"),
+        Kind("formula_strip", 2, (Formula,), at_most=1, id_tag="strip_id", apart=True),
+        Kind("artifact_panel", 3, (Panel,), at_most=4, id_tag="panel_id", apart=True),
         Kind("footer_note", 4, (Footer,), at_most=1),
     )
 

@@ -65,8 +65,8 @@ class UtilityMicrographic(Family):
     content = Content
     kinds = by_name(
         Kind("header_band", 0, (Header,), at_least=1, at_most=1),
-        Kind("micrographic_badge", 1, (Badge,), at_most=3, id_tag="badge_id", id_required=False),
-        Kind("micrographic_band", 2, (Band,), at_most=12, id_tag="band_id"),
+        Kind("micrographic_badge", 1, (Badge,), at_most=3, id_tag="badge_id", apart=True, id_required=False),
+        Kind("micrographic_band", 2, (Band,), at_most=12, id_tag="band_id", apart=True),
         Kind("footer_note", 3, (Footer,), at_most=1),
     )
 
