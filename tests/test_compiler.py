@@ -436,6 +436,20 @@ def test_an_edge_names_no_part_that_stands_apart() -> None:
     assert "an edge end `aside`" in found[0]
 
 
+@pytest.mark.parametrize(
+    "family", [n for n in families.names() if "slots" not in families.load(n).content.model_fields]
+)
+def test_content_may_lie_in_a_table_of_slots(family: str) -> None:
+    """The same picture comes of a document whose body lies under `slots`, whole or in part."""
+    one = case.every(family)[0]
+    scene = one.scene(Style())
+    direct = compiler.compile(scene, one.content).svg
+    assert compiler.compile(scene, {"slots": one.content}).svg == direct
+    name, *others = one.content
+    parted = {name: one.content[name], "slots": {other: one.content[other] for other in others}}
+    assert compiler.compile(scene, parted).svg == direct or not others
+
+
 def test_offsets_must_cover_the_blocks() -> None:
     one = case.load("memory_map", "request_arena")
     document = copy.deepcopy(dict(one.content))

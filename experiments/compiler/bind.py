@@ -80,7 +80,7 @@ def bind(scene: Scene, content: Mapping[str, Any]) -> Bound:
         Violation("scene" if f.component is None else f"scene.components.{f.component}", f.got, f.expected)
         for f in family.inspect(scene)
     ]
-    shape, faults = read_content(family, family.document(scene, content))
+    shape, faults = read_content(family, family.document(scene, _unwrap(family, content)))
     found += faults
     if shape is None or found:
         raise CompileError(found)
@@ -96,6 +96,20 @@ def bind(scene: Scene, content: Mapping[str, Any]) -> Bound:
     if found:
         raise CompileError(found)
     return Bound(scene, family, items, shape)
+
+
+def _unwrap(family: Family, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Content whose body lies in a table `slots`, as if it lay beside it; what stands outside goes first. Shapes that have such a table keep
+    it, and so do documents of any words, where a reference may lead through it.
+    """
+    inner = content.get("slots") if isinstance(content, Mapping) else None
+    fields = family.content.model_fields
+    if not isinstance(inner, Mapping) or "slots" in fields:
+        return content
+    if family.spelling == "fields":
+        return {**inner, **content}
+    rest = {name: value for name, value in content.items() if name != "slots"}
+    return {**inner, **rest} if fields.keys() & inner.keys() else content
 
 
 def read_content(family: Family, content: Mapping[str, Any]) -> tuple[Shape | None, list[Violation]]:
