@@ -190,10 +190,16 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
         stream = Stream(packed[stage].windows, seed, stage, cursor["epoch"], cursor["index"])
         recorder.params(_realised(stage, stages[stage], trained(packed[stage], stream).tolist(), recorder))
     hashes["weights"] = checkpoint.weights_digest(trainer.weights())
-    decoder = Decoder(config, trainer.weights(), PROBE_SLOTS, pool=pool, guard=guard)
-    session = Session(contract, coder, decoder)
+
+    def fresh(slots: int, share: bool) -> Decoder:
+        return Decoder(config, trainer.weights(), slots, pool=pool, share=share, guard=guard)
+
+    session = Session(contract, coder, fresh(PROBE_SLOTS, True), fresh)
     outputs, seconds = session.columns(selected.spec.families, session.probe(recorder), recorder)
     odds = session.odd(selected.spec, targets)
+    for kind, cell in odds.rates.items():
+        if not cell["n"]:
+            recorder.say(f"odd prompts: none of {kind}, {cell['why']}")
     write_json(folder / "odd.json", {"rates": odds.rates, "outputs": odds.answers})
     measures |= column.measures(contract, outputs) | {"constrained.seconds": seconds}
     measures |= {"longest_share_of_context": session.longest() / config.ctx} | odd.measures(odds.rates)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from cengine.decode import Decoder
 from experiments.corpus import Pools
 from experiments.probes import autopsy, column, constrain, odd
 from experiments.probes import contract as contracts
 from experiments.probes.column import Column
+from experiments.probes.odd import Said
 from experiments.probes.score import Score, score
 from experiments.recorder import Recorder
 from experiments.spec import Spec
@@ -38,9 +40,9 @@ class Output:
 
 @dataclass(frozen=True)
 class Odds:
-    """What became of the odd prompts: kind -> {k, n}, and every prompt with its raw answer."""
+    """What became of the odd prompts: kind -> {k, n} (k null: none asked, and why), and every prompt with its raw answer."""
 
-    rates: dict[str, dict[str, int]]
+    rates: dict[str, dict[str, Any]]
     answers: list[dict[str, str]]
 
 
@@ -51,6 +53,9 @@ class Session:
     contract: dict
     coder: Coder
     decoder: Decoder
+    fresh: Callable[[int, bool], Decoder] | None = (
+        None  # of so many slots, whether they share; a decoder never asked before
+    )
 
     @cached_property
     def limit(self) -> int:
@@ -105,11 +110,35 @@ class Session:
         return found, seconds
 
     def odd(self, spec: Spec, targets: Pools) -> Odds:
-        """Ask the odd prompts of a spec."""
+        """Ask the odd prompts of a spec: all at once, but those that are asked in turns."""
         odds = odd.build(spec, targets)
-        said = [(raw, stop) for raw, stop, _ in self.answers([o.prompt for o in odds])]
+        turns = [at for at, o in enumerate(odds) if odd.kinds()[o.kind].plain == "turns"]
+        rest = [at for at in range(len(odds)) if at not in set(turns)]
+        found = {
+            at: (raw, stop)
+            for at, (raw, stop, _) in zip(rest, self.answers([odds[at].prompt for at in rest]), strict=True)
+        }
+        kept, fresh = self.in_turns([odds[at].prompt for at in turns])
+        found |= dict(zip(turns, kept, strict=True))
+        alone = dict(zip(turns, fresh, strict=True))
         rows = [
-            {"kind": o.kind, "prompt": o.prompt, "raw": raw, "stop": stop}
-            for o, (raw, stop) in zip(odds, said, strict=True)
+            {"kind": o.kind, "prompt": o.prompt, "raw": found[at][0], "stop": found[at][1]}
+            | ({"fresh": alone[at][0]} if at in alone else {})
+            for at, o in enumerate(odds)
         ]
-        return Odds(odd.rates(spec.surface, odds, said), rows)
+        return Odds(odd.rates(spec.surface, odds, [found[at] for at in range(len(odds))], alone), rows)
+
+    def in_turns(self, prompts: Sequence[str]) -> tuple[list[Said], list[Said]]:
+        """What one session says to prompts in turns of ABREAST, every slot reused in each turn; and what decoders say that were never asked before,
+        each prompt in a slot of its own that shares nothing."""
+        if self.fresh is None:
+            raise ValueError("session: got no way to make a fresh decoder, expected one for prompts in turns")
+
+        def said(decoder: Decoder, some: Sequence[str]) -> list[Said]:
+            return [(raw, stop) for raw, stop, _ in replace(self, decoder=decoder).answers(some)]
+
+        turns = [prompts[at : at + odd.ABREAST] for at in range(0, len(prompts), odd.ABREAST)]
+        whole = [prompts[at : at + PROBE_SLOTS] for at in range(0, len(prompts), PROBE_SLOTS)]
+        one = self.fresh(odd.ABREAST, True)
+        kept = [answer for turn in turns for answer in said(one, turn)]
+        return kept, [answer for some in whole for answer in said(self.fresh(PROBE_SLOTS, False), some)]

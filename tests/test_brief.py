@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from functools import cache
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -296,6 +297,19 @@ def test_odd_prompts_are_no_trained_ones_and_know_what_passes(name):
     assert len({(o.kind, o.prompt) for o in odds}) == len(odds)
     risks = Counter(odd.kinds()[o.kind].risk for o in odds)
     assert all(risks[r] >= 200 for r in ("continuation_spill", "prompt_hijack", "mode_switch", "eos")), risks
+    rows = {row.prompt for part in drawn_of(name).stages.values() for row in part}
+    assert not [o.prompt for o in odds if odd.kinds()[o.kind].plain and o.prompt in rows], (
+        "a plain prompt is none of training"
+    )
+    for kind, cell in odd.rates(spec.surface, odds, [("", "eos")] * len(odds)).items():
+        assert (cell["k"], cell["n"]) == (0, odd.kinds()[kind].cases) or (cell["k"] is None and cell["why"]), kind
+    assert counts["unknown_value"] == odd.kinds()["unknown_value"].cases
+    turns = [o for o in odds if o.kind == "turns"]
+    by_text = {t.text: t for t in (*found.unseen, *found.recombined)}
+    sort = odd.sort_of(list(by_text.values()))
+    sorts = [sort(by_text[o.answers[0]]) for o in turns]
+    told = [set(sorts[at : at + odd.ABREAST]) for at in range(0, len(sorts), odd.ABREAST)]
+    assert all(len(t) == 1 for t in told) and all(a != b for a, b in pairwise(told)), "every turn switches"
     for each in odds[::31]:
         kind = odd.kinds()[each.kind]
         assert len(each.answers) == {"same": 1, "either": 2, "legal": 0, "ends": 0}[kind.expect]
@@ -310,6 +324,7 @@ def test_odd_prompts_are_no_trained_ones_and_know_what_passes(name):
 def test_what_is_unknown_must_not_matter_where_it_says_nothing():
     kinds = {o.kind for o in odd.build(ladder.load("recombination"), pools_of("recombination"))}
     assert "unknown_topic" not in kinds, "there the topic chooses the content"
+    assert "unknown_value" in kinds, "and there is another behaviour that it is held to"
     assert "unknown_topic" in {o.kind for o in odd.build(ladder.load("routing"), pools_of("routing"))}
 
 

@@ -8,11 +8,13 @@ import re
 
 import pytest
 
+from cengine.decode import Generation
 from experiments import compiler, ladder
 from experiments.corpus import pools, stage_rows
-from experiments.probes import autopsy, baseline
+from experiments.probes import autopsy, baseline, odd
 from experiments.probes import contract as contracts
 from experiments.probes.score import score
+from experiments.session import Session
 
 
 @pytest.fixture(scope="module")
@@ -224,3 +226,56 @@ def test_baselines_are_counted_per_split():
     ]
     table = baseline.evaluate(PAIRS, cases)
     assert table["topic_lookup"] == {"u": {"k": 1, "n": 2}} and set(table) == set(baseline.BASELINES)
+
+
+class Echo:
+    """A decoder that says each prompt's answer; one that bleeds says what was asked of it before."""
+
+    def __init__(self, answers, bleeds=False):
+        self.answers, self.bleeds, self.calls = answers, bleeds, []
+
+    def generate(self, prompts, limit, eos, progress=None):
+        before = self.calls[-1] if self.bleeds and self.calls else prompts
+        self.calls.append(list(prompts))
+        return [Generation([self.answers[prompt]], "eos") for prompt in before[: len(prompts)]]
+
+
+class Words:
+    """A tokenizer whose tokens are whole texts."""
+
+    eos = None
+
+    def encode_many(self, texts):
+        return list(texts)
+
+    def decode(self, ids):
+        return ids[0]
+
+
+@pytest.mark.parametrize("bleeds", [False, True])
+def test_turns_are_asked_of_one_session_and_held_to_fresh_answers(gold, bleeds):
+    spec = ladder.load("spec12")
+    targets = pools(spec)
+    odds = odd.build(spec, targets)
+    answers = {o.prompt: "" for o in odds} | {o.prompt: o.answers[0] for o in odds if o.answers}
+    made = []
+
+    def fresh(slots, share):
+        made.append((slots, share, Echo(answers, bleeds and share)))
+        return made[-1][2]
+
+    found = Session(gold, Words(), Echo(answers), fresh).odd(spec, targets)
+    slots, share, kept = made[0]
+    assert (slots, share, {len(c) for c in kept.calls}, sum(map(len, kept.calls))) == (odd.ABREAST, True, {8}, 200)
+    assert all(not share and len(one.calls) == 1 and len(one.calls[0]) <= slots for slots, share, one in made[1:])
+    assert found.rates["turns"] == {"k": odd.ABREAST if bleeds else 200, "n": 200}
+    assert found.rates["unknown_topic"]["k"] is None and found.rates["unknown_topic"]["why"]
+    assert "odd.unknown_topic" not in odd.measures(found.rates)
+
+
+def test_a_right_answer_that_a_fresh_decoder_would_not_give_fails():
+    spec = ladder.load("spec12")
+    odds = [o for o in odd.build(spec, pools(spec)) if o.kind == "turns"][:2]
+    said = [(o.answers[0], "eos") for o in odds]
+    assert odd.rates("gold", odds, said, dict(enumerate(said)))["turns"] == {"k": 2, "n": 2}
+    assert odd.rates("gold", odds, said, {0: ("other", "eos"), 1: said[1]})["turns"] == {"k": 1, "n": 2}

@@ -18,6 +18,7 @@ from experiments.preflight import Finding, Place, check, judge
 from experiments.prepared import Prepared
 
 PROBED = 64  # texts that are decoded at a time
+DECODERS = 2  # the one that is probed, and beside it one that was never asked before
 BESIDE = 256e6  # bytes for Python, rows and pictures
 COPIES = 4  # of a checkpoint at most: two unfinished ones, the run's, and MLflow's
 WRITTEN = 8  # bytes on disk for a byte of rows: text, tables, outputs with their pictures, and MLflow's copies
@@ -51,7 +52,7 @@ def memory(prepared: Prepared, place: Place) -> Finding:
     window = window_of(config, part_of(rung.rows, config.ctx, threads), config.ctx, rung.precision, rung.rows)
     training = lay(window.graph, window.calls).bytes
     graph = decoding_graph(config, CHUNK + PROBED, PROBED, "fp32")
-    probing = lay(graph, [*graph.prepare, *graph.calls], abreast).bytes
+    probing = DECODERS * lay(graph, [*graph.prepare, *graph.calls], abreast).bytes
     need, free = training + probing + BESIDE, free_memory()
     got = f"{need / 1e6:,.0f} MB (training {training / 1e6:,.0f}, probing {probing / 1e6:,.0f})"
     facts = {"training": training, "probing": probing, "free": free}

@@ -1,18 +1,19 @@
 """Odd prompts: out of distribution, or risky, by kind; each kind with the behaviour that is expected of it, as data in `odd.yaml`.
 
 A kind with a `risk` belongs to one of the four families of risk probes. Odd cases are made from trained targets asked by plain tags, so
-that what fails is the oddity and not the target. They are scored beside the contract and are no part of it: what is expected of most of
-them is less than one exact text.
+that what fails is the oddity and not the target; where nothing is odd about the prompt itself (`plain`), from held-out ones, so that none
+is a training prompt. They are scored beside the contract and are no part of it: what is expected of most of them is less than one exact
+text. A kind of which a spec has no case says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -28,6 +29,15 @@ from experiments.style import AXES
 from experiments.tag import OUT, TASK, SurfaceError
 
 FILE = Path(__file__).parent / "odd.yaml"
+ABREAST = 8  # prompts of a turn: all of one sort, and the next turn is of another
+SORTS: tuple[Callable[[Target], str], ...] = (  # what may change between turns, the widest first
+    lambda t: t.family,
+    lambda t: t.scene.form,
+    lambda t: t.item,
+    lambda t: t.case,
+)
+
+Said = tuple[str, str]  # a raw answer, and why it stopped
 
 
 class OddError(ValueError):
@@ -49,6 +59,7 @@ class Kind(BaseModel):
     after: tuple[str, ...] = ()
     begin: tuple[int, ...] = ()
     plain: Literal["", "any", "turns"] = ""
+    none: str = ""  # why a spec may have no case of it
 
     @model_validator(mode="after")
     def _changes_something(self) -> Kind:
@@ -87,7 +98,8 @@ def build(spec: Spec, targets: Pools, seed: int = 42) -> list[Odd]:
     """The odd cases of a spec: as many of each kind as it says, different prompts, as far as its targets and prompts allow."""
     found: list[Odd] = []
     for name, kind in kinds().items():
-        order = corpus.shuffled(seed, f"odd/{name}", targets.trained)
+        pool = (*targets.unseen, *targets.recombined) if kind.plain else targets.trained
+        order = corpus.shuffled(seed, f"odd/{name}", pool)
         if kind.plain == "turns":
             order = _in_turns(order)
         made: dict[str, Odd] = {}
@@ -101,12 +113,25 @@ def build(spec: Spec, targets: Pools, seed: int = 42) -> list[Odd]:
     return found
 
 
+def sort_of(targets: Sequence[Target]) -> Callable[[Target], str] | None:
+    """What changes among targets: families, or where there is one forms, layouts or topics. None where nothing does."""
+    return next((sort for sort in SORTS if len({sort(target) for target in targets}) > 1), None)
+
+
 def _in_turns(targets: Sequence[Target]) -> list[Target]:
-    """The same targets, no two of one family behind each other as long as there are others."""
+    """Targets in turns of ABREAST, each of another sort than the one before it; what fills no turn is left out."""
+    sort = sort_of(targets)
+    if sort is None:
+        return []
     queues: dict[str, list[Target]] = {}
     for target in targets:
-        queues.setdefault(target.family, []).append(target)
-    return [one for turn in zip_longest(*queues.values()) for one in turn if one is not None]
+        queues.setdefault(sort(target), []).append(target)
+    whole = [[q[at : at + ABREAST] for at in range(0, len(q) - ABREAST + 1, ABREAST)] for q in queues.values()]
+    found: list[list[Target]] = []
+    for turn in (turn for turns in zip_longest(*whole) for turn in turns):
+        if turn and (not found or sort(found[-1][0]) != sort(turn[0])):
+            found.append(turn)
+    return [target for turn in found for target in turn]
 
 
 def _make(spec: Spec, name: str, kind: Kind, number: int, target: Target) -> Odd | None:
@@ -141,7 +166,7 @@ def _changed(
         line = (*((0, s) for s in kind.before), *((1, s) for s in kind.after))[number % len(kind.before + kind.after)]
         yield (" ".join([*tags, line[1]]) if line[0] else " ".join([line[1], *tags])), ()
     for name, values in kind.replace.items():
-        if name in at and facts and _silent(spec, name):
+        if name in at and _silent(spec, name, facts) == (kind.expect == "same"):
             yield " ".join(_put(tags, at[name], [f"[{name}:{values[number % len(values)]}]"])), ()
     for name in _turned(kind.drop, number):
         if name in at:
@@ -162,9 +187,13 @@ def _put(tags: Sequence[str], at: int, new: Sequence[str]) -> list[str]:
     return [*tags[:at], *new, *tags[at + 1 :]]
 
 
-def _silent(spec: Spec, fact: str) -> bool:
-    """Whether a fact decides nothing: no rule reads it, and no case is chosen by it."""
+def _silent(spec: Spec, fact: str, facts: Mapping[str, str]) -> bool:
+    """Whether a tag decides nothing: it states a fact, no rule reads it, and no case is chosen by it."""
+    if fact not in facts:
+        return False
     table = brief.load(spec.targets.briefs)
+    if fact not in table.facts:
+        return False
     return not table.facts[fact].cases and not any(fact in rule.source for rule in table.rules.values())
 
 
@@ -217,21 +246,29 @@ def _drawn_with_another(surface: str, raw: str) -> bool:
     return False
 
 
-def rates(surface: str, odds: Sequence[Odd], outputs: Sequence[tuple[str, str]]) -> dict[str, dict[str, int]]:
-    """Kind -> how many cases behave as expected: {k, n}. `outputs` are (raw, why it stopped)."""
-    table: dict[str, dict[str, int]] = {}
-    for odd, (raw, stop) in zip(odds, outputs, strict=True):
-        cell = table.setdefault(odd.kind, {"k": 0, "n": 0})
-        cell["n"] += 1
-        cell["k"] += passes(surface, odd, raw, stop)
+def rates(
+    surface: str, odds: Sequence[Odd], outputs: Sequence[Said], fresh: Mapping[int, Said] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Kind -> how many cases behave as expected: {k, n}; of a kind without a case k is null, and `why` says the reason.
+
+    `outputs` are (raw, why it stopped). `fresh`: what a decoder that was never asked before says to some of them; another answer fails.
+    """
+    table: dict[str, dict[str, Any]] = {}
+    for name, kind in kinds().items():
+        mine = [at for at, odd in enumerate(odds) if odd.kind == name]
+        held = [
+            passes(surface, odds[at], *outputs[at]) and (fresh or {}).get(at, outputs[at]) == outputs[at] for at in mine
+        ]
+        table[name] = {"k": sum(held), "n": len(mine)} if mine else {"k": None, "n": 0, "why": kind.none}
     return table
 
 
-def measures(table: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
+def measures(table: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """The metrics of a table of rates: `odd.KIND`, `odd_pass_rate` over kinds without a risk, `risk.FAMILY` and its `risk_cases`."""
-    found = {f"odd.{name}": cell["k"] / cell["n"] for name, cell in table.items()}
+    asked = {name: cell for name, cell in table.items() if cell["n"]}
+    found = {f"odd.{name}": cell["k"] / cell["n"] for name, cell in asked.items()}
     for risk in dict.fromkeys(kind.risk for kind in kinds().values()):
-        cells = [table[name] for name, kind in kinds().items() if kind.risk == risk and name in table]
+        cells = [asked[name] for name, kind in kinds().items() if kind.risk == risk and name in asked]
         k, n = sum(c["k"] for c in cells), sum(c["n"] for c in cells)
         if n:
             found |= {f"risk.{risk}": k / n, f"risk_cases.{risk}": float(n)} if risk else {"odd_pass_rate": k / n}
