@@ -34,7 +34,7 @@ def advice(numbers: Mapping[str, float], autopsy: Mapping[str, Any] | None) -> N
     """Constrained and repaired beside raw, the risk probes, and the next action."""
     out = Console(highlight=False, soft_wrap=True)
     beside = [
-        f"{name} {numbers[f'{name}.exact']:.3f}" if f"{name}.exact" in numbers else f"{name} -"
+        f"{name} {numbers[f'{name}.exact']:.3f}{_sample(numbers, name)}" if f"{name}.exact" in numbers else f"{name} -"
         for name in ("constrained", "repaired")
     ]
     risks = [f"{name[5:]} {value:.3f}" for name, value in sorted(numbers.items()) if name.startswith("risk.")]
@@ -45,6 +45,12 @@ def advice(numbers: Mapping[str, float], autopsy: Mapping[str, Any] | None) -> N
     if autopsy:
         classes = [line["name"] for line in autopsy["classes"] if line["found"]]
         out.print(f"failure classes: {', '.join(classes) or 'none'}\nnext: {autopsy['action']['action']}")
+
+
+def _sample(numbers: Mapping[str, float], name: str) -> str:
+    """How many cases stand behind a column, where they are a sample of all."""
+    n, cases = numbers.get(f"{name}.n"), numbers.get("cases")
+    return f" (of a sample of {n:.0f})" if n and cases and n < cases else ""
 
 
 def asked(result: Mapping[str, Any], title: str) -> None:

@@ -104,7 +104,7 @@ class Session:
         found = []
         for o, g in zip(outputs, guided, strict=True):
             columns = {"repaired": column.repaired(contract, o.case, o.raw, o.stop, o.score)}
-            if not g.why:
+            if not (g.why or g.left_out):
                 columns["constrained"] = column.constrained(contract, o.case, g, o.score)
             found.append(replace(o, columns=columns))
         return found, seconds

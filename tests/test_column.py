@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from cengine.decode import Generation
 from experiments import case as library
-from experiments import compiler, surfaces
+from experiments import coders, compiler, surfaces
 from experiments.probes import autopsy, column, constrain, diagnosis, flaw
 from experiments.probes.repair import STEPS, repair
 from experiments.probes.score import score
 from experiments.session import Output
 from experiments.style import Style
+from experiments.tokenizer import Policy
 
 CASES = [next(iter(library.every(family))) for family in ("timeline", "memory_map", "decision_tree", "table_matrix")]
 CASES = [c for c in CASES if c.surface == "gold"] + list(library.every(surface="gold"))[:3]
@@ -216,3 +220,49 @@ def test_a_report_holds_every_class_and_one_action():
     found = diagnosis.report(facts_of(WRONG["layout_drift"]))
     assert [c["name"] for c in found["classes"]] == list(diagnosis.CLASSES) and len(found["classes"]) == 17
     assert found["action"]["action"] and found["misses"] == {"syntax": found["cases"]}
+
+
+# ------------------------------------------------------------------------------------------------- the sample
+
+
+class Silent:
+    """A decoder that says nothing, and counts what it is asked."""
+
+    config = SimpleNamespace(ctx=4000)
+
+    def generate(self, prompts, limit, eos, picks):
+        self.asked = len(prompts)
+        return [Generation([], "eos")] * len(prompts)
+
+
+def test_where_most_outputs_are_off_the_grammar_a_drawn_sample_is_measured(monkeypatch):
+    monkeypatch.setattr(constrain, "MOST", 3)
+    coder = coders.train("byte_bpe", [TEXT] * 4, Policy(("[OUT]",), vocab=400))
+    prompts, whole = [c["prompt"] for c in CONTRACT["cases"]], [c["expected"] for c in CONTRACT["cases"]]
+    assert len(prompts) > 4
+
+    def guided(raws):
+        decoder = Silent()
+        return decoder, constrain.guide("gold", (), coder, decoder, prompts, [(r, "eos") for r in raws], 2000)[0]
+
+    decoder, found = guided(["no"] * len(prompts))
+    assert decoder.asked == sum(not g.left_out for g in found) == 3 and not any(g.why for g in found)
+    assert [g.left_out for g in guided(["no"] * len(prompts))[1]] == [g.left_out for g in found], (
+        "the same cases each time"
+    )
+    decoder, few = guided([*whole[:-2], "no", "no"])
+    assert decoder.asked == 2 and not any(g.left_out for g in few)
+
+    outputs = outputs_of(str)
+    for o, g in zip(outputs, found, strict=True):
+        if not g.left_out:
+            o.columns["constrained"] = column.constrained(CONTRACT, o.case, g, o.score)
+    numbers = column.measures(CONTRACT, outputs)
+    assert (numbers["constrained.n"], numbers["constrained.exact"], numbers["repaired.n"]) == (3, 0.0, len(prompts))
+    (line,) = [row for row in column.table(outputs) if row.startswith("| constrained")]
+    assert f"a sample of 3 of {len(prompts)} cases" in line and "0.0%" in line
+
+
+def test_the_documents_say_how_many_are_measured():
+    said = (Path(__file__).parent.parent / "docs/probe.md").read_text()
+    assert f"If more than {constrain.MOST} outputs" in said and f"measured on {constrain.MOST} cases" in said

@@ -63,16 +63,18 @@ def again(contract: dict, case: dict, kept: Mapping[str, Any], raw: str, scored:
 
 
 def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
-    """Metrics of scored outputs (`session.Output`): `constrained.exact` and the like where every case has the column; `FLAW_rate`;
-    `gold_asset_parity_score`, the share of different expected outputs that compile to the expected picture.
+    """Metrics of scored outputs (`session.Output`): `constrained.exact` and the like over the cases that have the column (`.n`: how many);
+    `FLAW_rate`; `gold_asset_parity_score`, the share of different expected outputs that compile to the expected picture.
     """
     found: dict[str, float] = {}
     for name in NAMES:
-        if outputs and all(name in o.columns for o in outputs):
+        mine = [o.columns[name] for o in outputs if name in o.columns]
+        if mine:
             for counted in COUNTED:
-                held = sum(getattr(o.columns[name].score, counted) for o in outputs)
-                found[f"{name}.{'truncation' if counted == 'truncated' else counted}"] = held / len(outputs)
-            found[f"{name}.changed"] = sum(o.columns[name].text is not None for o in outputs) / len(outputs)
+                held = sum(getattr(one.score, counted) for one in mine)
+                found[f"{name}.{'truncation' if counted == 'truncated' else counted}"] = held / len(mine)
+            found[f"{name}.changed"] = sum(one.text is not None for one in mine) / len(mine)
+            found[f"{name}.n"] = float(len(mine))
     for name in flaw.FLAWS:
         held = sum(name in flaw.flaws(contract["surface"], o.raw, o.stop) for o in outputs)
         found[f"{name}_rate"] = held / max(1, len(outputs))
@@ -82,17 +84,19 @@ def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
 
 
 def table(outputs: Sequence[Any]) -> list[str]:
-    """Markdown lines: raw, constrained and repaired side by side; `-` for what was not measured."""
+    """Markdown lines: raw, constrained and repaired side by side; `-` for what was not measured, and how many cases a sample has."""
     lines = [
         "| | " + " | ".join(("exact", "renderable", "materialized", "truncation", "changed")) + " |",
         "|---" * 6 + "|",
     ]
     for name in ("raw", *NAMES):
-        if name != "raw" and not all(name in o.columns for o in outputs):
+        mine = [o.columns[name] for o in outputs if name in o.columns]
+        scores = [o.score for o in outputs] if name == "raw" else [one.score for one in mine]
+        if not scores:
             lines.append(f"| {name} |" + " - |" * 5)
             continue
-        scores = [o.score if name == "raw" else o.columns[name].score for o in outputs]
         cells = [f"{sum(getattr(s, c) for s in scores) / len(scores):.1%}" for c in COUNTED]
-        changed = "" if name == "raw" else str(sum(o.columns[name].text is not None for o in outputs))
-        lines.append(f"| {name} | " + " | ".join([*cells, changed]) + " |")
+        changed = "" if name == "raw" else str(sum(one.text is not None for one in mine))
+        sample = f" (a sample of {len(scores)} of {len(outputs)} cases)" if len(scores) < len(outputs) else ""
+        lines.append(f"| {name}{sample} | " + " | ".join([*cells, changed]) + " |")
     return lines

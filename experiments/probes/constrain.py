@@ -1,8 +1,9 @@
 """The constrained column: what the same model says where the surface's grammar masks what it may say.
 
 Greedy over allowed tokens. A raw output that ended by itself and that the surface reads was never off the grammar, so the mask would
-have changed nothing in it, and it is kept; only the others are asked again, token by token. Nothing here is promoted on:
-that everything closes and parses is a property of the mask (`mask.py`), not of the model.
+have changed nothing in it, and it is kept; only the others are asked again, token by token. Where these are more than MOST, the column
+is that of a drawn sample of MOST cases. Nothing here is promoted on: that everything closes and parses is a property of the mask
+(`mask.py`), not of the model.
 """
 
 from __future__ import annotations
@@ -13,25 +14,26 @@ from dataclasses import dataclass
 
 from cengine.decode import Decoder
 from experiments import surfaces
+from experiments.corpus import shuffled
 from experiments.mask import Guide, MaskError, Tokens
 from experiments.pen import Grammar
 from experiments.tag import SurfaceError
 from experiments.tokenizer import Coder
 
-MOST = (
-    200  # outputs that are asked again: a model that misses more has other troubles, and asking token by token is dear
-)
+MOST = 200  # outputs that are asked again, for asking token by token is dear; where more are off the grammar, cases of the sample
 
 
 @dataclass(frozen=True)
 class Guided:
-    """One constrained output. `turned`: steps at which the likeliest token was not allowed; `why`: no output, and the reason."""
+    """One constrained output. `turned`: steps at which the likeliest token was not allowed; `why`: no output, and the reason; `left_out`: no
+    output, for it is not in the sample."""
 
     raw: str
     stop: str
     turned: int = 0
     asked: bool = False  # again; else the raw output stands
     why: str = ""
+    left_out: bool = False
 
 
 def grammar_of(surface: str, families: Sequence[str] = ()) -> Grammar | None:
@@ -52,9 +54,10 @@ def is_whole(surface: str, raw: str, stop: str) -> bool:
 
 def guide(
     surface: str, families: Sequence[str], coder: Coder, decoder: Decoder, prompts: Sequence[str], answers: Sequence[tuple[str, str]],
-    limit: int,
+    limit: int, seed: int = 42,
 ) -> tuple[list[Guided], float]:  # fmt: skip
-    """The constrained outputs beside the raw `answers` (text, why it stopped), and the seconds that they took."""
+    """The constrained outputs beside the raw `answers` (text, why it stopped), and the seconds that they took. One that cannot be had
+    leaves none."""
     began = time.perf_counter()
     grammar, tokens = grammar_of(surface, families), Tokens(coder)
     found = [Guided(raw, stop) for raw, stop in answers]
@@ -63,15 +66,17 @@ def guide(
     off = [at for at, (raw, stop) in enumerate(answers) if not is_whole(surface, raw, stop)]
     why = "" if grammar else f"the surface {surface} has no grammar"
     if len(off) > MOST:
-        why = why or f"{len(off)} of {len(answers)} outputs are off the grammar; at most {MOST} are asked again"
-    for at in off:
+        for at in shuffled(seed, "constrained", range(len(answers)))[MOST:]:
+            found[at] = Guided("", "none", left_out=True)
+    for at in (at for at in off if not found[at].left_out):
         if why or grammar is None:
-            found[at] = Guided("", "none", why=why)
-        else:
-            try:
-                guides[at] = Guide(grammar, tokens, min(limit - 1, decoder.config.ctx - len(asked[at])))
-            except MaskError as error:
-                found[at] = Guided("", "none", why=str(error))
+            break
+        try:
+            guides[at] = Guide(grammar, tokens, min(limit - 1, decoder.config.ctx - len(asked[at])))
+        except MaskError as error:
+            why = str(error)
+    if why and off:
+        return [Guided("", "none", why=why)] * len(answers), time.perf_counter() - began
     picks = [one.pick for one in guides.values()]
     said = decoder.generate([asked[at] for at in guides], limit, coder.eos, picks=picks) if guides else []
     for (at, one), answer in zip(guides.items(), said, strict=True):
