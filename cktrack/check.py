@@ -29,7 +29,7 @@ def command(
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Draw every case in every style and count, and check every picture. Exits 1 if one is not sound."""
+    """Draw every case in every style and count, and check every picture. Exits 1 if one is not sound, or nothing is drawn of a family."""
     chosen = families_of(names)
     if every < 1:
         raise ValueError(f"--every: got {every}; expected at least 1")
@@ -40,6 +40,21 @@ def command(
         show(found)
     if any(line["faults"] for line in found["families"].values()):
         raise typer.Exit(1)
+
+
+def _drawn(name: str, line: dict[str, Any]) -> dict[str, Any]:
+    """The line of a family, with a fault where nothing of it was drawn: its own if it cannot be loaded, or what it lacks."""
+    from experiments import families
+
+    if line["pictures"]:
+        return line
+    try:
+        families.load(name)
+        refused = f", {line['refused']} refused by rule" if line["refused"] else ""
+        why = f"{name}: got 0 pictures{refused}; expected at least one; add a case to {families.folder(name) / 'cases'}"
+    except ValueError as error:
+        why = f"{name}: {error}"
+    return {**line, "faults": [*line["faults"], why]}
 
 
 def sweep(names: list[str], every: int = 1) -> dict[str, Any]:
@@ -55,7 +70,7 @@ def sweep(names: list[str], every: int = 1) -> dict[str, Any]:
                 judge(shot, tally)
             for shot in list(further(one))[::every]:
                 judge(shot, tally)
-        lines[name] = {**vars(tally), "seconds": round(time.perf_counter() - begun, 2)}
+        lines[name] = _drawn(name, {**vars(tally), "seconds": round(time.perf_counter() - begun, 2)})
     return {"check": "layout and validator", "every": every, "families": lines}
 
 
@@ -69,9 +84,9 @@ def in_browser(names: list[str]) -> dict[str, Any]:
     for name in track(names, "measuring", console=Console(stderr=True), transient=True):
         begun = time.perf_counter()
         shots = [shot for one in case.every(name) for shot in extremes(one)]
-        faults = browser.faults([(str(shot), shot.compile()) for shot in shots])
+        faults = browser.faults([(str(shot), shot.compile()) for shot in shots]) if shots else []
         seconds = round(time.perf_counter() - begun, 2)
-        lines[name] = {"pictures": len(shots), "refused": 0, "faults": faults, "seconds": seconds}
+        lines[name] = _drawn(name, {"pictures": len(shots), "refused": 0, "faults": faults, "seconds": seconds})
     return {"check": f"glyphs in {browser.version()}", "every": 1, "families": lines}
 
 

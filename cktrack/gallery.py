@@ -76,8 +76,12 @@ def command(
     ] = True,
     family: Annotated[list[str] | None, typer.Option(help="only this family; may be given several times")] = None,
 ) -> None:
-    """Write a page that shows every family and form in every theme and density."""
+    """Write a page that shows every family and form in every theme and density. Exits 1 if nothing is drawn of a family."""
+    from experiments import families
+
     names = families_of(family)
+    for name in names:
+        families.load(name)  # one that cannot be is refused before anything is written
     if (out.exists() and not out.is_dir()) or (
         out.is_dir() and any(out.iterdir()) and not (out / "index.html").is_file()
     ):
@@ -85,7 +89,13 @@ def command(
     shown = collect(names, times)
     write(out, shown)
     pictures = sum(len(each.shown) for each in shown)
-    Console(stderr=True).print(f"{pictures} pictures of {len(names)} families: {out / 'index.html'}", highlight=False)
+    told = Console(stderr=True, highlight=False, soft_wrap=True)
+    told.print(f"{pictures} pictures of {len(names)} families: {out / 'index.html'}")
+    empty = [name for name in names if not any(each.shown for each in shown if each.family == name)]
+    for name in empty:
+        told.print(f"{name}: got 0 pictures; expected at least one; add a case to {families.folder(name) / 'cases'}")
+    if empty:
+        raise typer.Exit(1)
 
 
 def write(out: Path, shown: Sequence[Exhibit]) -> None:

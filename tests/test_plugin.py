@@ -112,3 +112,17 @@ def test_what_cannot_be_used_is_named_with_its_package(site, points, said):
     install(site, "clashing", f"[cktrack.families]\n{points}\n", {})
     done = look(site, "from experiments import families\n[families.load(name) for name in families.names()]")
     assert done.returncode and said in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("command", [["check", "--every", "30"], ["gallery", "--family"]])
+@pytest.mark.parametrize(
+    ("value", "said"), [("FAMILY", "card_stack: got 0 pictures"), ("Card", "is a ModelMetaclass, expected a Family")]
+)
+def test_a_family_of_which_nothing_is_drawn_is_a_fault(site, command, value, said):
+    (site / "my_pictures/card_stack/cases/morning.json").unlink()
+    points = site / "my_pictures-1.0.dist-info/entry_points.txt"
+    points.write_text(points.read_text().replace("family:FAMILY", f"family:{value}"))
+    call = ["cktrack", *command, "card_stack", *(["--out", str(site / "shown")] if command[0] == "gallery" else [])]
+    done = look(site, f"import sys\nsys.argv = {call!r}\nfrom cktrack.cli import main\nmain()")
+    assert done.returncode == (2 if value == "Card" and command[0] == "gallery" else 1), done.stderr
+    assert said in " ".join((done.stdout + done.stderr).split())
