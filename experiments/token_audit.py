@@ -14,10 +14,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from experiments.coders import svg_bpe
 from experiments.tokenizer import SPECIAL, UNKNOWN, Coder
 
 Encoded = Sequence[Sequence[int]]  # the ids of every row
 TAG = re.compile(r"\[/?[^\s\[\]]+\]")
+STRUCTURE = re.compile(r"\[/?[^\s\[\]]+\]?|[^\w\s]+")
 FITS = 0.8  # the longest row's share of the context, at most
 LONG, HUGE, HUGE_AT_MOST = (
     60,
@@ -34,14 +36,17 @@ SIGNS = {  # what decomposition does not give
 }  # fmt: skip
 
 
-def audit(coder: Coder, rows: Sequence[str], tags: Collection[str], ctx: int) -> dict[str, Any]:
-    """Every look at a tokenizer. `rows` are texts that it is for, `tags` the texts that should cost one token each; ctx in tokens."""
+def audit(
+    coder: Coder, rows: Sequence[str], tags: Collection[str], ctx: int, kept: Collection[str] = ()
+) -> dict[str, Any]:
+    """Every look at a tokenizer. `rows` are texts that it is for, `tags` the texts that should cost one token each; ctx in tokens. `kept` are
+    other texts that may be reserved, because somebody asked for them."""
     rows = list(dict.fromkeys(rows))
     encoded = coder.encode_many(rows)
     looks: dict[str, Any] = {
         "roundtrip": roundtrip(coder, rows, encoded),
         "tags": tag_seed(coder, tags),
-        "reserved": reserved(coder, encoded, tags),
+        "reserved": reserved(coder, encoded, {*tags, *kept}),
         "fit": fit(encoded, ctx),
         "ascii": ascii_map(rows),
         "vocabulary": vocabulary(coder, encoded),
@@ -87,15 +92,19 @@ def tag_seed(coder: Coder, tags: Collection[str]) -> dict[str, Any]:
 
 
 def reserved(coder: Coder, encoded: Encoded, tags: Collection[str] = ()) -> dict[str, Any]:
-    """The reserved tokens: how many the rows use, which they never do, and which hold the white space of content: structure has none inside,
-    unless it is among the `tags`."""
+    """The reserved tokens: how many the rows use, which they never do, and which are content: neither among the `tags` nor like structure."""
     added = {t: i for t, i in _added(coder).items() if t not in (*SPECIAL, UNKNOWN)}
     used = {i for ids in encoded for i in ids}
     return {
         "reserved": len(added),
         "unused": sorted(t for t, i in added.items() if i not in used),
-        "payload": sorted(t for t in added if len(t.split()) > 1 and t.strip() not in tags),
+        "payload": sorted(t for t in added if t.strip() not in tags and not is_structure(t)),
     }
+
+
+def is_structure(text: str) -> bool:
+    """Whether a reserved text looks like structure: a tag, the beginning of one, signs without a letter or digit, or SVG's own."""
+    return bool(STRUCTURE.fullmatch(text.strip())) or text in svg_bpe.atoms()
 
 
 def fit(encoded: Encoded, ctx: int) -> dict[str, Any]:

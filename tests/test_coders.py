@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cktrack import cli
-from experiments import coders, ladder, token_audit
+from experiments import coders, ladder, surfaces, token_audit
 from experiments.coders import AlphabetError, svg_bpe
+from experiments.prepared import policy_of
 from experiments.tokenizer import UNKNOWN, Policy, train
 
 TAGS = ("[scene]", "[/scene]", "[tone:blue]", "[tone:green]", "[OUT]")
@@ -111,6 +112,8 @@ def test_a_sound_tokenizer_passes(made):
         (Policy(TAGS), ["[OUT] caf\u00e9"], 128, "fail", "roundtrip"),  # ascii_bpe on what it cannot say
         (Policy(TAGS), ROWS, 8, "fail", "too_long"),
         (Policy((*TAGS, "note tea")), ROWS, 128, "fail", "payload_reserved"),
+        (Policy((*TAGS, "tea")), ROWS, 128, "fail", "payload_reserved"),
+        (Policy(TAGS, openers=("[task:svg]", "zeppelin")), ROWS, 128, "fail", "payload_reserved"),
         (Policy(TAGS), ["a " + "word" * 30 + f"{n % 7}" for n in range(99)], 4096, "warn", "long_content"),
         (Policy(TAGS), [f"{'word' * 30}{c} " * 9 for c in "abcdefgh" * 9], 4096, "fail", "huge_content"),
         (Policy(TAGS), ROWS, None, "warn", "nearly_full"),
@@ -172,6 +175,22 @@ def test_the_command_tells_findings_and_fails_for_failures(tmp_path):
         file.write("reserved: keep.txt\n")
     done = CliRunner().invoke(cli.app, ["tokenizer", "audit", str(tmp_path / "mine.yaml")])
     assert done.exit_code == 0 and "long_reserved" in done.stdout and "verdict: warn" in done.stdout
+
+
+def test_what_looks_like_structure_is_no_payload():
+    structure = ["[a]", " [/a]", " [ref:", "[fill:#", " @", "->", "<rect", ' fill="', '"/>', " [topic:tea_time]"]
+    assert all(map(token_audit.is_structure, structure))
+    assert not any(map(token_audit.is_structure, ["tea", " tea", "note tea", "12", "[a] tea", "fill"]))
+
+
+@pytest.mark.parametrize("label", ladder.rungs())
+def test_every_rung_reserves_structure_alone(label):
+    selected = ladder.select(label)
+    known = surfaces.load(selected.spec.surface).vocabulary(selected.spec.families)
+    declared = {*known.tags, *known.phrases}
+    assert not [
+        t for t in policy_of(selected).reserved() if t.strip() not in declared and not token_audit.is_structure(t)
+    ]
 
 
 def test_words_that_a_surface_declares_are_structure():

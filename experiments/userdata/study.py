@@ -35,7 +35,7 @@ from experiments.spec import Shape as FullShape
 from experiments.tokenizer import Coder
 from experiments.training import Unfinished, train_stages
 from experiments.userdata import reader
-from experiments.userdata.manifest import Manifest, ManifestError, read
+from experiments.userdata.manifest import NONE, TAGS, Manifest, ManifestError, read
 from experiments.userdata.reader import Data
 from experiments.userdata.reserve import policy, tag_forms
 from experiments.userdata.score import METRICS, leaked, score
@@ -170,10 +170,12 @@ def schedule(manifest: Manifest, data: Data, count: int, window: int) -> Rung:
 
 
 def audit(prepared: Prepared) -> dict:
-    """What is wrong or odd about the tokenizer of a corpus, on its rows and its probes."""
+    """What is wrong or odd about the tokenizer of a corpus, on its rows and its probes. The texts of a file of reserved ones may be any."""
     rows = [*prepared.data.training, *(f"{c['prompt']} {c['expected']}" for c in prepared.data.cases)]
     tags = [form[1:] for form in tag_forms(prepared.data.training) if form.startswith(" ")]
-    return token_audit.audit(prepared.coder, rows, tags, prepared.plan.shape.ctx)
+    listed = prepared.manifest.reserved not in (TAGS, NONE)
+    kept = [t.content.strip() for t in prepared.coder.inner.get_added_tokens_decoder().values()] if listed else []
+    return token_audit.audit(prepared.coder, rows, tags, prepared.plan.shape.ctx, kept)
 
 
 def _write_data(folder: Path, prepared: Prepared, recorder: Recorder) -> dict:
