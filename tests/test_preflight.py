@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cengine import parity
 from cktrack import cli
 from experiments import coders, curriculum, ladder, preflight
-from experiments.preflight import Place, PreflightError, machine, picture
+from experiments.preflight import Place, PreflightError, machine, picture, token
 from experiments.prepared import Prepared, policy_of
 from experiments.spec import Selected, Targets
 
@@ -75,6 +75,10 @@ def beyond_ascii(prepared, monkeypatch):
     spoil_rows(prepared, lambda r: [replace(r, prompt=r.prompt.replace("[task:svg]", "[task:svg] schön", 1))])
 
 
+def a_special_text(prepared, monkeypatch):
+    spoil_rows(prepared, lambda r: [replace(r, prompt=r.prompt.replace("[task:svg]", "[task:svg] <|endoftext|>", 1))])
+
+
 def no_scene(prepared, monkeypatch):
     spoil_rows(prepared, lambda r: [replace(r, output=r.output.replace(" [/scene]", ""))])
 
@@ -125,6 +129,22 @@ def one_window(prepared, monkeypatch):
     monkeypatch.setattr(prepared, "selected", selected(rows=1, budget={"pretrain": few, "midtrain": few}))
 
 
+FEW = {"tokens": 3000, "lr": 0.001}
+
+
+def few_rows(prepared, monkeypatch):
+    """Rows of every surface, but few of them all."""
+    whole = selected().rung.budget
+    monkeypatch.setattr(
+        prepared, "selected", selected(rows=1, budget={"pretrain": whole["pretrain"].model_dump(), "midtrain": FEW})
+    )
+
+
+def reserved_words(prepared, monkeypatch):
+    policy = replace(policy_of(prepared.selected), openers=("[task:svg]", "zeppelin"))
+    prepared._made["coder"] = coders.train("byte_bpe", prepared.material.training, policy)
+
+
 def full_memory(prepared, monkeypatch):
     monkeypatch.setattr(machine, "free_memory", lambda: 10_000_000)
 
@@ -161,14 +181,14 @@ def a_competency_that_nobody_trains(prepared, monkeypatch):
 ATTACKS = {
     "curriculum_taught": [a_competency_that_nobody_trains],
     "covered": [without_a_surface, without_a_family_in_a_split],
-    "well_formed": [beyond_ascii, no_scene, not_canonical],
+    "well_formed": [beyond_ascii, a_special_text, no_scene, not_canonical],
     "no_doubles": [twice, two_surfaces],
     "no_contradictions": [two_outputs],
     "held_apart": [a_probe_among_the_rows],
     "token_budget": [a_narrow_context],
     "nothing_unknown": [letters_that_nobody_knows],
-    "tokenizer_sound": [reserved_payload],
-    "budget_reaches": [one_window],
+    "tokenizer_sound": [reserved_payload, reserved_words],
+    "budget_reaches": [one_window, few_rows],
     "memory": [full_memory],
     "disk": [full_disk],
     "gradients": [wrong_gradients],
@@ -228,6 +248,29 @@ def test_the_forecast_counts_what_a_run_would_take(sound):
     assert stage["share"] == stage["reached"] / stage["different"] == 1 and set(stage["surface"]) == {
         "tags", "bridge", "compose", "clean_stop",
     }  # fmt: skip
+
+
+def test_few_rows_are_enough_where_the_budget_is_what_is_asked(sound, monkeypatch):
+    look = CHECKS["budget_reaches"].look
+    few_rows(sound, monkeypatch)
+    found = look(sound, Place())
+    assert found.status == "FAIL" and "never" not in found.got and found.facts["midtrain"]["share"] < token.LEAST
+    small = sound.selected
+
+    def rungs(**changed):
+        rung = small.rung.model_copy(update=changed)
+        other = small.rung.model_copy(update={"baseline": "r17", "axis": "seed", "headline": False})
+        return small.spec.model_copy(update={"rungs": {"r17": rung, "r18": other}})
+
+    monkeypatch.setattr(sound, "selected", Selected(spec=rungs(axis="budget.midtrain.tokens"), name="r17"))
+    assert look(sound, Place()).status == "PASS"
+    monkeypatch.setattr(sound, "selected", Selected(spec=rungs(axis="budget.pretrain"), name="r17"))
+    assert look(sound, Place()).status == "FAIL", "the budget of another stage"
+    monkeypatch.setattr(sound, "selected", Selected(spec=rungs(axis="budget"), name="r18"))
+    assert look(sound, Place()).status == "PASS", "a rung that has the small budget of such a baseline"
+    other = {**small.rung.budget, "midtrain": small.rung.budget["midtrain"].model_copy(update={"tokens": 2999})}
+    monkeypatch.setattr(sound, "selected", Selected(spec=rungs(axis="budget", budget=other), name="r18"))
+    assert look(sound, Place()).status == "FAIL", "the small budget is its own"
 
 
 # ------------------------------------------------------------------------------------------------- as a user meets it

@@ -12,6 +12,7 @@ from experiments.preflight import Finding, Place, check, judge
 from experiments.prepared import Prepared
 from experiments.split import fold
 from experiments.tag import SurfaceError
+from experiments.tokenizer import SPECIAL
 from experiments.violation import shorten
 
 SHOWN = 3
@@ -67,8 +68,8 @@ def curriculum_taught(prepared: Prepared, place: Place) -> Finding:
 
 @check()
 def well_formed(prepared: Prepared, place: Place) -> Finding:
-    """A row is one line of ASCII, `PROMPT [OUT] OUTPUT`, and its output is the canonical text of a scene, or a part of one where the prompt asks
-    for a part."""
+    """A row is one line of ASCII, `PROMPT [OUT] OUTPUT`, that holds no text which the tokenizer keeps for itself, and its output is the canonical
+    text of a scene, or a part of one where the prompt asks for a part."""
     spec, drawn = prepared.selected.spec, prepared.material
     surface = surfaces.load(spec.surface)
     faults: list[str] = []
@@ -82,6 +83,9 @@ def well_formed(prepared: Prepared, place: Place) -> Finding:
             faults.append(str(error))
         if not text.isascii() or text.splitlines() != [text] or text != text.strip():
             faults.append(f"{shorten(text)} is not one line of ASCII")
+        faults += [
+            f"{shorten(text)} holds {special}, which is the tokenizer's own" for special in SPECIAL if special in text
+        ]
     for output in outputs:
         try:
             again = surface.format(surface.parse(output))

@@ -9,10 +9,14 @@ from experiments.pack import cut, trained
 from experiments.preflight import Finding, Place, check, judge
 from experiments.preflight.row import frontiers, taught
 from experiments.prepared import Prepared
+from experiments.spec import Rung, Selected
 from experiments.token_audit import FITS
 from experiments.tokenizer import UNKNOWN
 from experiments.training import steps_of
 
+LEAST = (
+    0.1  # share of a stage's different rows that a budget has to reach, unless how far it reaches is what the rung asks
+)
 TYPICAL = 400 / 512  # the share of the context that 95 of 100 rows may take: 400 tokens of 512, 600 of 768
 
 
@@ -68,7 +72,8 @@ def tokenizer_sound(prepared: Prepared, place: Place) -> Finding:
 
 @check()
 def budget_reaches(prepared: Prepared, place: Place) -> Finding:
-    """The rung's own budget trains rows of every prompt surface, family and form of each stage. Which rows, the order of the windows says."""
+    """The rung's own budget trains rows of every prompt surface, family and form of each stage, and 10 % of its different rows, unless the
+    budget is the rung's axis, or that of the rung whose budget it has. Which rows, the order of the windows says."""
     rung, ctx = prepared.selected.rung, prepared.selected.model.ctx
     facts: dict[str, Any] = {}
     for stage, packed in prepared.packed.items():
@@ -97,5 +102,21 @@ def budget_reaches(prepared: Prepared, place: Place) -> Finding:
         f"{stage} {fact['reached']} of {fact['different']} different rows ({fact['share']:.0%}, {fact['epochs']:.2g} epochs)"
         for stage, fact in facts.items()
     )
+    few = [
+        stage
+        for stage, fact in facts.items()
+        if fact["share"] < LEAST and not _asks_for_budget(prepared.selected, stage)
+    ]
     got = f"never: {', '.join(never[:5])}; {shares}" if never else shares
-    return judge(not never, got, "rows of every surface, family and form in the budget", **facts)
+    expected = f"rows of every surface, family and form in the budget, and {LEAST:.0%} of all; raise its tokens"
+    return judge(not never and not few, got, expected, **facts)
+
+
+def _asks_for_budget(selected: Selected, stage: str) -> bool:
+    """Whether a stage's budget is what a rung changes on purpose: its axis, or the axis of the baseline that it has the same budget from."""
+    rung: Rung | None = selected.rung
+    while rung and rung.budget.get(stage) == selected.rung.budget[stage]:
+        if rung.axis == "budget" or f"{rung.axis}.".startswith(f"budget.{stage}."):
+            return True
+        rung = selected.spec.rungs[rung.baseline] if rung.baseline else None
+    return False
