@@ -69,11 +69,11 @@ class Session:
         return max(map(len, rows))
 
     def answers(
-        self, prompts: Sequence[str], progress: Callable[[int], None] | None = None
+        self, prompts: Sequence[str], progress: Callable[[int], None] | None = None, decoder: Decoder | None = None
     ) -> list[tuple[str, str, int]]:
-        """(raw output, why it stopped, tokens) of every prompt, decoded greedily."""
+        """(raw output, why it stopped, tokens) of every prompt, decoded greedily, by another decoder where one is given."""
         ids = self.coder.encode_many(prompts)
-        found = self.decoder.generate(ids, self.limit, self.coder.eos, progress=progress)
+        found = (decoder or self.decoder).generate(ids, self.limit, self.coder.eos, progress=progress)
         return [(self.coder.decode(a.ids), a.reason, len(a.ids)) for a in found]
 
     def ask(self, progress: Callable[[int], None] | None = None) -> list[tuple[str, str, int]]:
@@ -135,7 +135,7 @@ class Session:
             raise ValueError("session: got no way to make a fresh decoder, expected one for prompts in turns")
 
         def said(decoder: Decoder, some: Sequence[str]) -> list[Said]:
-            return [(raw, stop) for raw, stop, _ in replace(self, decoder=decoder).answers(some)]
+            return [(raw, stop) for raw, stop, _ in self.answers(some, decoder=decoder)]
 
         turns = [prompts[at : at + odd.ABREAST] for at in range(0, len(prompts), odd.ABREAST)]
         whole = [prompts[at : at + PROBE_SLOTS] for at in range(0, len(prompts), PROBE_SLOTS)]
