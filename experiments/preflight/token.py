@@ -14,9 +14,7 @@ from experiments.token_audit import FITS
 from experiments.tokenizer import UNKNOWN
 from experiments.training import steps_of
 
-LEAST = (
-    0.1  # share of a stage's different rows that a budget has to reach, unless how far it reaches is what the rung asks
-)
+LEAST = 0.05  # share of a stage's different rows that a budget has to reach, unless it is what the rung changes
 TYPICAL = 400 / 512  # the share of the context that 95 of 100 rows may take: 400 tokens of 512, 600 of 768
 
 
@@ -72,7 +70,7 @@ def tokenizer_sound(prepared: Prepared, place: Place) -> Finding:
 
 @check()
 def budget_reaches(prepared: Prepared, place: Place) -> Finding:
-    """The rung's own budget trains rows of every prompt surface, family and form of each stage, and 10 % of its different rows, unless the
+    """The rung's own budget trains rows of every prompt surface, family and form of each stage, and 5 % of its different rows, unless the
     budget is the rung's axis, or that of the rung whose budget it has. Which rows, the order of the windows says."""
     rung, ctx = prepared.selected.rung, prepared.selected.model.ctx
     facts: dict[str, Any] = {}
