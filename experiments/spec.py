@@ -154,7 +154,9 @@ class Optimizer(Record):
 
 
 class Published(Record):
-    """What the origin project published for this rung (its own metric and token accounting); for comparison only."""
+    """What the origin project published for this rung (its own metric and token accounting); for comparison only. Shares are of
+    all its cases; where only that of the visible prompts is known, the note says so.
+    """
 
     exact: float | None = None
     renderable: float | None = None

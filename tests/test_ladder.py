@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -284,3 +287,87 @@ def test_wrong_templates_are_refused(text, message):
 def test_an_unknown_prompt_surface_is_refused_with_the_nearest():
     with pytest.raises(prompt.PromptError, match=r"got 'bridgee', expected one of tags.*did you mean `bridge`"):
         prompt.template("bridgee", 0)
+
+
+# ------------------------------------------------------------------------------------------------- what was published
+
+SHARED = Path(__file__).parents[2] / "shared"
+LEDGER = SHARED / "reference" / "published_ledger.csv"
+MATRIX = SHARED / "seeds" / "001_886d1c069052e15f.txt"
+RUNS = {  # rungs whose run has another name
+    "spec04/blended": "spec04_ctx512_d64_h128_v224",
+    "spec18/short": "spec18_ctx768_r1",
+    "spec19/published_budget": "spec19_ctx768_r2",
+    "spec19/sft_a": "spec19_ctx768_r3d_sft_instruction",
+    "spec19/sft_b": "spec19_ctx768_r3d_sft_b_instruction",
+    "broader_1/r1": "spec_broader_1_ctx512_r1",
+    "gen1/r0": "spec_broader_1_ctx512_r1",
+}
+TOLD = {
+    "spec04/blended": "Spec04 structured",
+    "spec19/sft_b": "Spec19 SFT-B",
+    "gen1/r0": "Gen1 scene r0",
+}  # in the matrix
+ROUNDED = 0.0006  # both are told with three digits, or as a share in per cent with one
+
+
+def shared(file):
+    if not file.is_file():
+        pytest.skip(f"no {file.name} in ../shared: nothing to compare with")
+    return file
+
+
+def run_of(label: str, runs: dict[str, dict]) -> dict | None:
+    """The run of the published ledger that a rung is named after."""
+    spec, _, name = label.partition("/")
+    mine = re.compile(rf"{spec}_ctx\d+_{name}(_[a-z_]*)?")
+    found = [run for run in runs if mine.fullmatch(run) and "_sft_" not in run]
+    return runs[RUNS[label]] if label in RUNS else runs[found[0]] if found else None
+
+
+def processed(run: dict) -> int:
+    """Micro-steps of one window each x the window: the run's context, but for spec04, whose windows follow from passes x tokens / steps."""
+    ctx = int(re.search(r"_ctx(\d+)", run["run"])[1])
+    steps = [(int(n), int(k)) for n, k in re.findall(r"(\d+)×\((\d+)K\)", run["stages_microsteps_x_ledger_tokens"])]
+    if "seq" not in run["passes"]:
+        return sum(n for n, _ in steps) * ctx
+    passes = int(run["passes"].split()[0])
+    return sum(n * round(passes * k * 1024 / n / 64) * 64 for n, k in steps)
+
+
+def test_published_figures_are_those_of_the_ledger():
+    with shared(LEDGER).open(encoding="utf-8") as file:
+        runs = {run["run"]: run for run in csv.DictReader(file)}
+    known = {label: run for label in RUNGS if (run := run_of(label, runs))}
+    assert len(known) > 40
+    wrong = []
+    for label, run in known.items():
+        ours = ladder.select(label).rung.published
+        if run["overall_exact"] and (ours.exact is None or abs(ours.exact - float(run["overall_exact"])) > ROUNDED):
+            wrong.append(f"{label}: exact {ours.exact}, expected {run['overall_exact']}")
+        only_visible = run["hidden_exact"] and "visible" in ours.note
+        if (only_visible or run["hidden_exact"] == "") and run["visible_renderable"]:
+            if ours.renderable is None or abs(ours.renderable - float(run["visible_renderable"])) > ROUNDED:
+                wrong.append(f"{label}: renderable {ours.renderable}, expected {run['visible_renderable']}")
+        tokens = processed(run) or None
+        if ours.processed_tokens != tokens and "not recorded" not in ours.note:
+            wrong.append(f"{label}: processed tokens {ours.processed_tokens}, expected {tokens}")
+    assert wrong == []
+
+
+def test_published_shares_are_those_of_all_cases_where_they_are_known():
+    """The matrix of runs tells exact, renderable and materialized of all cases, each behind the number of cases without a space."""
+    text, wrong, seen = shared(MATRIX).read_text(encoding="utf-8"), [], 0
+    for label in RUNGS:
+        ours = ladder.select(label).rung.published
+        spec, _, name = label.partition("/")
+        start = TOLD.get(label, rf"{spec.capitalize()} [\w -]*\b{name}(?=n/a|spec|gen1|\s)")
+        row = re.search(rf"(?m)^{start}.*?(\d+\.\d)%([\d.]+)%([\d.]+)%[\dn]", text)
+        if row is None or ours.exact is None or not row[1].endswith(f"{100 * ours.exact:.1f}"):
+            continue  # not in the matrix, or there with other cases
+        seen += 1
+        for figure, share in (("renderable", row[2]), ("materialized", row[3])):
+            value = getattr(ours, figure)
+            if value is None or abs(100 * value - float(share)) > 100 * ROUNDED:
+                wrong.append(f"{label}: {figure} {value}, expected {share} %")
+    assert wrong == [] and seen > 20
