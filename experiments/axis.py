@@ -1,7 +1,8 @@
 """Whether a rung changes what it says and nothing else: its resolved settings against its baseline's, as plain data.
 
-An axis is a place in those settings: `mixture`, `budget.midtrain.lr`, `tokenizer`. A stage's name (`sft`) is an axis too: all that the rung
-says of this stage. Why the change is worth a run is prose, and not this file's; neither is what any setting means.
+An axis is a place in those settings: `mixture`, `budget.midtrain.lr`, `tokenizer`. Without its stage, `budget.tokens` is the same place in
+every stage. A stage's name (`sft`) is an axis too: all that the rung says of this stage. On a budget, one quantity changes at a time. Why the
+change is worth a run is prose, and not this file's; neither is what any setting means.
 """
 
 from __future__ import annotations
@@ -37,7 +38,13 @@ def covers(axis: str, place: str, stages: Collection[str]) -> bool:
     """Whether a place lies on an axis."""
     if axis in stages:
         return any(covers(f"{table}.{axis}", place, ()) for table in BY_STAGE)
-    return place == axis or place.startswith(f"{axis}.")
+    return any(name == axis or name.startswith(f"{axis}.") for name in (place, _anywhere(place)))
+
+
+def _anywhere(place: str) -> str:
+    """A place of a table of stages, without its stage."""
+    table, *steps = place.split(".")
+    return ".".join([table, *steps[1:]]) if table in BY_STAGE and len(steps) > 1 else place
 
 
 def untouched(axis: object, places: Iterable[str], stages: Collection[str]) -> list[str]:
@@ -57,10 +64,11 @@ def faults(
 ) -> Iterator[Violation]:
     """What is wrong with a rung's `axis` and `held_constant`. `theirs` are its baseline's settings, None where it has none."""
     known = [*_places({**ours, **(theirs or {})}), *stages]
+    leaves = [place for place in known if axis and covers(axis, place, stages)]
     for number, name in enumerate(held_constant):
         if name not in known:
             yield Violation(f"held_constant.{number}", repr(name), _one_of(name, known))
-        elif axis and (covers(axis, name, stages) or covers(name, axis, stages)):
+        elif any(covers(name, place, stages) for place in leaves):
             yield Violation(f"held_constant.{number}", repr(name), f"what the axis {axis} does not touch")
     if theirs is None:
         if axis is not None:
@@ -74,6 +82,11 @@ def faults(
     changed = differences(ours, theirs)
     if not any(covers(axis, place, stages) for place in changed):
         yield Violation("axis", repr(axis), "a setting that is not the baseline's own")
+    quantities = {_anywhere(place) for place in changed if place.startswith("budget.") and covers(axis, place, stages)}
+    if len(quantities) > 1 and axis not in stages:
+        names = sorted(name.partition(".")[2] for name in quantities)
+        narrower = ", ".join(f"{axis}.{name}" for name in names)
+        yield Violation("axis", f"{axis!r}, on which {', '.join(names)} differ", f"one of them: {narrower}")
     for place, (mine, other) in changed.items():
         if not covers(axis, place, stages):
             yield Violation(place, _told(mine), f"the baseline's {_told(other)}, because the axis is {axis}")
@@ -84,11 +97,11 @@ def _told(value: Any) -> str:
 
 
 def _places(settings: Mapping[str, Any]) -> list[str]:
-    """Every dotted place of nested settings, tables before what they hold."""
+    """Every dotted place of nested settings, tables before what they hold, and each place of a stage without its stage."""
     found: dict[str, None] = {}
     for place in flat(settings):
         steps = place.split(".")
-        found |= dict.fromkeys(".".join(steps[:n]) for n in range(1, len(steps) + 1))
+        found |= dict.fromkeys([*(".".join(steps[:n]) for n in range(1, len(steps) + 1)), _anywhere(place)])
     return list(found)
 
 

@@ -264,10 +264,15 @@ def _changes(spec: Spec) -> Iterator[Violation]:
     """Rungs that change more than their axis, or not even that."""
     for name, rung in spec.rungs.items():
         before = spec.rungs[rung.baseline] if rung.baseline else rung
-        theirs = Selected(spec=spec, name=rung.baseline).settings() if rung.baseline else None
-        ours, stages = Selected(spec=spec, name=name).settings(), {*rung.stages(), *before.stages()}
-        for found in axis.faults(rung.axis, rung.held_constant, ours, theirs, stages):
+        theirs = _compared(spec, rung.baseline) if rung.baseline else None
+        stages = {*rung.stages(), *before.stages()}
+        for found in axis.faults(rung.axis, rung.held_constant, _compared(spec, name), theirs, stages):
             yield replace(found, place=f"rungs.{name}.{found.place}")
+
+
+def _compared(spec: Spec, name: str) -> dict[str, Any]:
+    """What an axis is a place of: all that trains, and by which gates the outcome is judged."""
+    return {**Selected(spec=spec, name=name).settings(), "gates": spec.rungs[name].gates}
 
 
 def digest(value: object) -> str:

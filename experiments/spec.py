@@ -254,11 +254,25 @@ class Spec(Record):
         if missing:
             raise ValueError(f"baselines that are no rungs of this spec: {missing}")
         for name in self.rungs:
+            self._follow_baselines(name)
             self._follow_sources(name, (name,))
+        roots = [n for n, r in self.rungs.items() if r.baseline is None]
+        if len(roots) != 1:
+            raise ValueError(f"baseline: null in {', '.join(roots)}; exactly one rung has no baseline")
         best = [n for n, r in self.rungs.items() if r.headline]
         if len(best) > 1:
             raise ValueError(f"headline: {', '.join(best)}; at most one rung is the best of its spec")
         return self
+
+    def _follow_baselines(self, name: str) -> None:
+        """Refuse a rung that is compared with itself over others."""
+        below: list[str] = []
+        at = self.rungs[name].baseline
+        while at is not None:
+            below.append(at)
+            if at == name or below.count(at) > 1:
+                raise ValueError(f"baseline of {name}: {', '.join(below)}, a circle; expected one that leads to a root")
+            at = self.rungs[at].baseline
 
     def _follow_sources(self, name: str, above: tuple[str, ...]) -> None:
         """Refuse replays of rungs that are not there, and of rungs that in turn replay this one."""
@@ -294,7 +308,7 @@ class Selected(Record):
         return self.rung.model or self.spec.model
 
     def settings(self) -> dict:
-        """Everything that decides what is trained, as plain data with every default filled in: what an axis is a place of."""
+        """Everything that decides what is trained, as plain data with every default filled in. With the gates, what an axis is a place of."""
         spec = self.spec.model_dump(mode="json", exclude={"name", "rungs", "why", "title"})
         own = {"tokenizer": self.tokenizer.model_dump(), "model": self.model.model_dump()}
         rung = self.rung.model_dump(mode="json", exclude=PROSE | ({"replay"} if not self.rung.replay else set()))
