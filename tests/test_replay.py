@@ -200,3 +200,17 @@ def test_nothing_to_replay_is_refused(rows):
         replay.build("coherent_union", own, own, 42, {})
     with pytest.raises(ReplayError, match="no new row"):
         replay.build("delta", own, own, 42, {})
+
+
+def test_every_builder_serves_a_rung():
+    rungs = [rung for name in ladder.names() for rung in ladder.load(name).rungs.values()]
+    assert {way.builder for rung in rungs for way in rung.replay.values()} == set(replay.builders())
+
+
+def test_rungs_that_are_named_after_a_builder_use_it():
+    rungs = ladder.load("spec19").rungs
+    named = {"r3a": "delta", "r3b": "coherent_union", "r3c": "cumulative_neighbours", "r3d": "balanced_coverage"}
+    named |= {"r3e": "route_recovery", "r3f": "unified", "r4": "unified", "sft_a": "instruction_sft"}
+    assert {name: {way.builder for way in rungs[name].replay.values()} for name in named} == {
+        name: {builder} for name, builder in named.items()
+    }
