@@ -10,6 +10,8 @@ import pytest
 
 from experiments import corpus, curriculum, ladder, material
 from experiments.curriculum import CurriculumError
+from experiments.preflight import Place
+from experiments.preflight.row import curriculum_taught
 from experiments.probes import contract as contracts
 from experiments.spec import Selected
 
@@ -31,6 +33,15 @@ def headline(name):
 @pytest.mark.parametrize("name", BOOK.specs)
 def test_the_best_rung_of_a_spec_covers_its_curriculum(name):
     assert curriculum.audit(*headline(name)) == []
+
+
+@pytest.mark.parametrize(
+    ("label", "said"), [("spec02/bootstrap", "none declared"), ("spec16/r11", "all that is declared")]
+)
+def test_a_spec_without_a_curriculum_is_not_said_to_teach_it(label, said, monkeypatch):
+    monkeypatch.setattr(curriculum, "audit", lambda selected, drawn: [])
+    prepared = SimpleNamespace(selected=ladder.select(label), material=None)
+    assert curriculum_taught.look(prepared, Place()).got == said
 
 
 def without(drawn, keep):
@@ -172,4 +183,4 @@ def test_what_was_not_measured_counts_as_reached():
 
 
 def test_a_spec_without_a_curriculum_has_no_frontiers():
-    assert curriculum.measured("spec16", [said(RIGHT)]) == {}
+    assert curriculum.measured("spec02", [said(RIGHT)]) == {}

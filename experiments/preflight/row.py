@@ -62,7 +62,8 @@ def curriculum_taught(prepared: Prepared, place: Place) -> Finding:
     selected = prepared.selected
     lacking = curriculum.audit(selected, prepared.material)
     strict = selected.rung.headline and selected.spec.name in curriculum.load().specs
-    told = _told(lacking) or "all that is declared"
+    declared = "all that is declared" if selected.spec.name in curriculum.load().specs else "none declared"
+    told = _told(lacking) or declared
     return judge(not (lacking and strict), told, "rows and cases for the whole curriculum", lacking=lacking)
 
 
