@@ -26,6 +26,7 @@ PLAIN = {  # files without a comment of their own
     "LOG.md": "what was tried and what it gave, failures included",
     "docs/design.md": "how the house is built",
     "docs/run.md": "what a run logs",
+    "docs/ladder.md": "what the best rung of every spec reaches, beside what was published",
     "docs/probe.md": "what is probed, and what the figures mean",
     "docs/plugin.md": "a family or a surface from another package",
     "docs/corpus.md": "training on rows of your own",
