@@ -20,7 +20,7 @@ from experiments.pen import Grammar
 from experiments.tag import SurfaceError
 from experiments.tokenizer import Coder
 
-MOST = 50  # outputs that are asked again, for asking token by token is dear; where more are off the grammar, cases of the sample
+MOST = 20  # outputs that are asked again, for asking token by token is dear; where more are off the grammar, cases of the sample
 
 
 @dataclass(frozen=True)
