@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from cktrack.option import Families, Json, families_of
+from cktrack.option import Families, Json, families_of, nothing_drawn
 
 SHOWN = 12  # faults that are printed; --json has all
 
@@ -50,8 +50,7 @@ def _drawn(name: str, line: dict[str, Any]) -> dict[str, Any]:
         return line
     try:
         families.load(name)
-        refused = f", {line['refused']} refused by rule" if line["refused"] else ""
-        why = f"{name}: got 0 pictures{refused}; expected at least one; add a case to {families.folder(name) / 'cases'}"
+        why = nothing_drawn(name, line["refused"])
     except ValueError as error:
         why = f"{name}: {error}"
     return {**line, "faults": [*line["faults"], why]}

@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from cktrack.option import families_of
+from cktrack.option import families_of, nothing_drawn
 
 if TYPE_CHECKING:
     from experiments.case import Case
@@ -93,7 +93,7 @@ def command(
     told.print(f"{pictures} pictures of {len(names)} families: {out / 'index.html'}")
     empty = [name for name in names if not any(each.shown for each in shown if each.family == name)]
     for name in empty:
-        told.print(f"{name}: got 0 pictures; expected at least one; add a case to {families.folder(name) / 'cases'}")
+        told.print(nothing_drawn(name))
     if empty:
         raise typer.Exit(1)
 

@@ -37,6 +37,14 @@ def families_of(names: Sequence[str] | None) -> list[str]:
     return list(names or families.names())
 
 
+def nothing_drawn(name: str, refused: int = 0) -> str:
+    """The fault of a family without a picture."""
+    from experiments import families
+
+    told = f", {refused} refused by rule" if refused else ""
+    return f"{name}: got 0 pictures{told}; expected at least one; add a case to {families.folder(name) / 'cases'}"
+
+
 Families = Annotated[list[str] | None, typer.Argument(help="families; all by default", metavar="FAMILY...")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on standard output")]
 Threads = Annotated[

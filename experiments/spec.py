@@ -41,15 +41,15 @@ class Record(BaseModel):
 class Shape(Record):
     """The model's shape; the vocabulary's size comes from the tokenizer."""
 
-    layers: int = 3
-    d_model: int = 192
-    d_ff: int = 384
-    heads: int = 8
-    kv_heads: int = 4
-    head_dim: int = 24
-    ctx: int = 512
-    tied: bool = True
-    rope_theta: float = 1e6
+    layers: int = Config.layers
+    d_model: int = Config.d_model
+    d_ff: int = Config.d_ff
+    heads: int = Config.heads
+    kv_heads: int = Config.kv_heads
+    head_dim: int = Config.head_dim
+    ctx: int = Config.ctx
+    tied: bool = Config.tied
+    rope_theta: float = Config.rope_theta
     init: Literal["normal", "xavier_uniform"] = "normal"
     init_std: float = Field(default=0.02, gt=0)
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise, permutations
+from itertools import pairwise
 from types import MappingProxyType
+
+from experiments.compiler.track import Run, assign
 
 Edge = tuple[str, str]
 Rows = tuple[tuple[str, ...], ...]
@@ -354,96 +356,38 @@ def _is_free(arriving: Sequence[Route], shift: float, above: set[str], centre: M
     return all(abs(centre[name] - r.port - shift) >= 7 for r in arriving for name in above if name != r.source)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A level stretch in a gap, from `low` to `high`, and where lines come to it from above (`over`) and go on below (`under`)."""
-
-    low: float
-    high: float
-    over: tuple[float, ...]
-    under: tuple[float, ...]
-    routes: tuple[Route, ...]
-
-    def meets(self, other: Run) -> bool:
-        """Whether the two need tracks of their own."""
-        return self.low <= other.high + 6 and other.low <= self.high + 6
-
-    def cost_above(self, other: Run) -> int:
-        """How many crossings there are where this run lies above the other."""
-        return sum(other.low < x < other.high for x in self.under) + sum(self.low < x < self.high for x in other.over)
-
-
 def _set_tracks(routes: list[Route], level: dict[str, int], centre: Mapping[str, float], rows: int) -> list[int]:
-    """A track per source in the gap below it, and one per outer arrow in the gap above its target, so that no two
-    runs overlap: as few tracks as can be, and more only where that saves crossings.
-    """
+    """A track per source in the gap below it, and one per outer arrow in the gap above its target; how many each gap has."""
     counts = []
     for gap, runs in enumerate(_runs(routes, level, centre, rows)):
-        tracks = _pack(runs)
-        crossings = tuple(tuple(a.cost_above(b) if a.meets(b) else 0 for b in runs) for a in runs)
-        if _count(crossings, sorted(range(len(runs)), key=lambda i: tracks[i])):
-            tracks = _stack(runs, _fewest(crossings))
-        for run, track in zip(runs, tracks, strict=True):
-            for route in run.routes:
+        tracks = assign([run for run, _ in runs])
+        for (_, members), track in zip(runs, tracks, strict=True):
+            for route in members:
                 route.tracks[gap] = track
         counts.append(max(tracks, default=-1) + 1)
     return counts
 
 
-def _runs(routes: list[Route], level: dict[str, int], centre: Mapping[str, float], rows: int) -> list[list[Run]]:
-    """The runs of each gap, from left to right."""
-    runs: list[list[Run]] = [[] for _ in range(rows + 1)]
+def _runs(
+    routes: list[Route], level: dict[str, int], centre: Mapping[str, float], rows: int
+) -> list[list[tuple[Run, list[Route]]]]:
+    """The runs of each gap with their routes, from left to right."""
+    runs: list[list[tuple[Run, list[Route]]]] = [[] for _ in range(rows + 1)]
     for source in dict.fromkeys(route.source for route in routes):
         leaving = [r for r in routes if r.source == source]
         back = [r.lane for r in leaving if r.lane is not None and level[r.target] <= level[source]]
         ahead = [r.port if r.lane is None else r.lane for r in leaving if level[r.target] > level[source]]
         ends = [centre[source], *back, *ahead]
         if max(ends) - min(ends) > 0.01:
-            run = Run(min(ends), max(ends), (centre[source], *back), tuple(ahead), tuple(leaving))
-            runs[level[source] + 1].append(run)
+            run = Run(min(ends), max(ends), (centre[source], *back), tuple(ahead))
+            runs[level[source] + 1].append((run, leaving))
     for route in routes:
         if route.lane is not None:
             low, high = sorted((route.lane, route.port))
             upwards = level[route.target] <= level[route.source]
             over, under = ((), (route.port, route.lane)) if upwards else ((route.lane,), (route.port,))
-            runs[level[route.target]].append(Run(low, high, over, under, (route,)))
-    return [sorted(there, key=lambda run: (run.low, run.high)) for there in runs]
-
-
-def _pack(runs: Sequence[Run]) -> list[int]:
-    """The fewest tracks on which runs, from left to right, do not overlap."""
-    tracks = []
-    ends_at: list[float] = []  # right end of the last run on each track
-    for run in runs:
-        track = next((i for i, end in enumerate(ends_at) if end < run.low - 6), len(ends_at))
-        ends_at[track : track + 1] = [run.high]
-        tracks.append(track)
-    return tracks
-
-
-def _stack(runs: Sequence[Run], order: Sequence[int]) -> list[int]:
-    """The highest tracks on which runs keep to an order from above where they overlap."""
-    tracks: dict[int, int] = {}
-    for i in order:
-        tracks[i] = max((track + 1 for j, track in tracks.items() if runs[i].meets(runs[j])), default=0)
-    return [tracks[i] for i in range(len(runs))]
-
-
-def _count(crossings: tuple[tuple[int, ...], ...], order: Sequence[int]) -> int:
-    return sum(crossings[a][b] for i, a in enumerate(order) for b in order[i + 1 :])
-
-
-@lru_cache(maxsize=1024)
-def _fewest(crossings: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
-    """The order from above with the fewest crossings: the best of all of few runs; of many, next is what costs least over the rest."""
-    if len(crossings) <= 6:
-        return min(permutations(range(len(crossings))), key=lambda order: _count(crossings, order))
-    order: list[int] = []
-    rest = list(range(len(crossings)))
-    while rest:
-        order.append(min(rest, key=lambda i: sum(crossings[i][j] for j in rest)))
-        rest.remove(order[-1])
-    return tuple(order)
+            runs[level[route.target]].append((Run(low, high, over, under), [route]))
+    return [sorted(gap, key=lambda there: (there[0].low, there[0].high)) for gap in runs]
 
 
 def points(

@@ -15,6 +15,7 @@ from typing import Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from cengine.model import Config
 from experiments import document, ladder, spec
 from experiments.spec import Record
 from experiments.violation import Violation, ViolationError
@@ -65,17 +66,17 @@ class Probes(Record):
 class Shape(Record):
     """The model's shape; `ctx` is taken from the rows if it is not given."""
 
-    layers: int = 3
-    d_model: int = 192
-    d_ff: int = 384
-    heads: int = 8
-    kv_heads: int = 4
+    layers: int = Config.layers
+    d_model: int = Config.d_model
+    d_ff: int = Config.d_ff
+    heads: int = Config.heads
+    kv_heads: int = Config.kv_heads
     ctx: int | None = Field(default=None, ge=16, le=4096)
 
     @model_validator(mode="after")
     def _computes(self) -> Self:
         try:
-            self.at(self.ctx or 512).config(512)
+            self.at(self.ctx or Config.ctx).config(512)
         except ValueError as error:
             raise ValueError(str(error).removeprefix("model: ")) from error
         return self
