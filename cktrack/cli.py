@@ -7,17 +7,16 @@ Heavy imports (mlflow, torch) happen inside the commands that need them, so that
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cktrack import bench, check, climb, corpus, dataset, gallery, preflight, tokenizer
+from cktrack import bench, check, climb, corpus, dataset, gallery, preflight, registry, tokenizer
 from cktrack.ending import Terminated, terminable
 from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, within
 
@@ -39,13 +38,8 @@ app.command("check")(check.command)
 app.command("gallery")(gallery.command)
 
 
-Name = Annotated[str, typer.Argument(help="registered model, named after its contract")]
 Rung = Annotated[str, typer.Argument(help="SPEC/RUNG, for example spec12/r17")]
 console = Console(stderr=True)
-
-
-def _emit(value: Any) -> None:
-    print(json.dumps(value, indent=1, allow_nan=False, default=str))
 
 
 @rung_app.command("list")
@@ -113,7 +107,7 @@ def rung_run(
     result = run_rung(store, rung, options, console, force)
     numbers = store.client.get_run(result.run_id).data.metrics
     if json_:
-        _emit(
+        show.document(
             {
                 "run_id": result.run_id,
                 "model": result.model,
@@ -143,7 +137,7 @@ def rung_run(
         if before.kind == "refused":
             raise typer.Exit(3)
     else:
-        _promote(store, result.model, result.version, "", False, json_)
+        registry.settle(store, result.model, result.version, "", False, json_)
 
 
 @app.command()
@@ -179,7 +173,7 @@ def parity(
         else gate.cached(config, cache, measure=measure, precision=precision)
     )
     if json_:
-        _emit(report)
+        show.document(report)
     else:
         show.parity(report, f"parity of {rung}'s shape" + (" (cached)" if report["cached"] else ""))
     if not report["passed"]:
@@ -215,107 +209,17 @@ def bits(
         lambda line: console.print(line, highlight=False),
     )
     if json_:
-        _emit(told)
+        show.document(told)
     else:
         show.bits(told)
     if not told["equal"]:
         raise typer.Exit(1)
 
 
-@app.command()
-def promote(
-    name: Name,
-    version: Annotated[str, typer.Argument(help="version that asks to become champion")],
-    reason: Annotated[str, typer.Option(help="why, for the journal")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="judge, but change and record nothing")] = False,
-    new_contract: Annotated[
-        bool, typer.Option("--new-contract", help="the contract was changed on purpose; recorded in the event")
-    ] = False,
-    across: Annotated[
-        bool,
-        typer.Option(
-            "--across", help="compare with a champion of another instruction set or precision; recorded in the event"
-        ),
-    ] = False,
-    json_: Json = False,
-) -> None:
-    """Judge a version against its gates and the champion; set the alias or refuse with reasons. Exits 3 if refused."""
-    from cktrack.store import open_store
-
-    _promote(open_store(), name, version, reason, dry_run, json_, new_contract, across)
-
-
-def _promote(
-    store: Any,
-    name: str,
-    version: str,
-    reason: str,
-    dry_run: bool,
-    json_: bool,
-    new_contract: bool = False,
-    across: bool = False,
-) -> None:
-    from cktrack import show
-    from cktrack.promote import history
-    from cktrack.promote import promote as judge
-
-    champion = history(store, name)[0].version
-    event = judge(store, name, version, reason, dry_run, new_contract, across)
-    if champion == version:
-        console.print(f"{name} version {version} holds the champion alias already; nothing was judged", highlight=False)
-    if json_:
-        _emit(event.plain())
-    elif champion != version:
-        show.verdicts(event)
-    if event.kind == "refused":
-        raise typer.Exit(3)
-
-
-@app.command()
-def rollback(
-    name: Name,
-    to: Annotated[str, typer.Option(help="former champion version; the previous one by default")] = "",
-    reason: Annotated[str, typer.Option(help="why, for the journal")] = "",
-) -> None:
-    """Give the alias back to a former champion, after checking that its files are whole."""
-    from cktrack.promote import rollback as give_back
-    from cktrack.store import open_store
-
-    Console().print(give_back(open_store(), name, to or None, reason).sentence, highlight=False)
-
-
-@app.command()
-def champion(name: Name, json_: Json = False) -> None:
-    """Who holds the alias, and the journal of how it came to be."""
-    from cktrack.promote import history
-    from cktrack.store import open_store
-
-    state, alias = history(open_store(), name)
-    if json_:
-        _emit({"champion": state.version, "alias": alias, "events": [e.plain() for e in state.history]})
-        return
-    moved = (
-        ""
-        if alias == state.version
-        else f" (but the alias points at {alias}: it was moved outside of cktrack; see `cktrack repair`)"
-    )
-    holder = f"version {state.version}" if state.version else "nobody"
-    Console().print(f"champion of {name}: {holder}{moved}", highlight=False, soft_wrap=True)
-    for event in state.history:
-        Console().print(f"  {event.sentence}", highlight=False, soft_wrap=True)
-
-
-@app.command()
-def repair(name: Name) -> None:
-    """Set the aliases of a model back to what its journal says."""
-    from cktrack.promote import repair as set_back
-    from cktrack.store import open_store
-
-    state = set_back(open_store(), name)
-    console.print(
-        f"{name}: champion is {'version ' + state.version if state.version else 'nobody'}, as the journal says",
-        highlight=False,
-    )
+app.command("promote")(registry.promote)
+app.command("rollback")(registry.rollback)
+app.command("champion")(registry.champion)
+app.command("repair")(registry.repair)
 
 
 @app.command()
@@ -356,7 +260,7 @@ def plan(
             raise ValueError(f"--svg: got {svg!r}; expected a file in a folder that exists")
         place.write_text(arena.svg(made, f"Memory of a training step: {rung}"))
     if json_:
-        _emit(made)
+        show.document(made)
     else:
         show.plan(made, rung)
 
@@ -373,11 +277,12 @@ def export(
     json_: Json = False,
 ) -> None:
     """Write a model as C that needs nothing but a C compiler, with its weights; as the folder that transformers loads; or for llama.cpp."""
+    from cktrack import show
     from cktrack.export import export as write
 
     place, files = write(what, format_, product, rows, out)
     if json_:
-        _emit({"folder": str(place), "files": files})
+        show.document({"folder": str(place), "files": files})
     else:
         listed = ", ".join(f"{name} ({size} bytes)" for name, size in files.items())
         console.print(f"{place}: {listed}", highlight=False, soft_wrap=True)
@@ -402,7 +307,7 @@ def ask_contract(
     with export.found(what) as (label, folder):
         result = ask.compare(checkpoint.load(folder), material.draw(selected).contract, names, threads or None)
     if json_:
-        _emit({"what": label, "rung": rung, **result})
+        show.document({"what": label, "rung": rung, **result})
     else:
         show.asked(result, f"{label} asked the contract of {rung}, {result['cases']} cases")
 

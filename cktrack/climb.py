@@ -99,6 +99,7 @@ def choose(patterns: Sequence[str], headline: bool) -> tuple[list[Selected], lis
     """The rungs of a selection in the ladder's order, and an error for each spec that cannot be read. Raises LadderError for a pattern that
     nothing matches."""
     from cktrack import ladder
+    from experiments import ladder as records
     from experiments.ladder import LadderError
     from experiments.violation import nearest
 
@@ -113,6 +114,8 @@ def choose(patterns: Sequence[str], headline: bool) -> tuple[list[Selected], lis
         whole = "*" if pattern == ALL else pattern if "/" in pattern else f"{pattern}/*"
         fitting = {label for label in labels if fnmatchcase(label, whole)}
         if not fitting:
+            if (spec := whole.partition("/")[0]) in records.names():
+                records.load(spec)  # raises what is wrong with it, where it cannot be read
             raise LadderError(
                 f"ladder: got {pattern!r}, which no rung of {', '.join(labels)} matches{nearest(pattern, labels)}"
             )

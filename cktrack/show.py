@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -15,6 +16,11 @@ from promotion.report import rows
 HEADLINE = ("exact", "renderable", "materialized", "truncation")
 COLOURS = {"PASS": "green", "FAIL": "red", "ERROR": "red", "INCONCLUSIVE": "yellow", "NOT_RUN": "yellow"}
 PARTS = 4  # parts of a gate that are shown when they do not pass (--json has all)
+
+
+def document(value: object) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, indent=1, allow_nan=False, default=str))
 
 
 def scores(numbers: Mapping[str, float], title: str) -> None:

@@ -23,7 +23,8 @@ def audit(selected: Selected, drawn: Material) -> list[str]:
         *_families(selected.spec, trained, "trained"),
         *(
             f
-            for n in selected.spec.splits
+            for n, split in selected.spec.splits.items()
+            if split.targets != "apart"  # pairs that never meet are of some families and forms only
             for f in _families(selected.spec, _asked(drawn.contract, n), f"asked in split {n}")
         ),
         *_values(selected.spec, trained),

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from experiments import corpus, replay, split
-from experiments.corpus import Pools, Row
+from experiments import corpus, pools, replay, split
+from experiments.corpus import Row
 from experiments.ladder import digest
+from experiments.pools import Pools
 from experiments.probes import contract as contracts
 from experiments.spec import Selected
 
@@ -50,7 +51,7 @@ class Material:
 
 def rows(selected: Selected) -> tuple[Pools, dict[str, list[Row]], list[Row]]:
     """Targets, training rows by stage, held-out rows."""
-    targets = corpus.pools(selected.spec)
+    targets = pools.draw(selected.spec)
     stages = {stage: stage_rows(selected, stage, targets) for stage in selected.rung.stages()}
     return targets, stages, corpus.dev_rows(selected.spec, targets)
 

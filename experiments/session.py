@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from cengine.decode import Decoder
-from experiments.corpus import Pools
+from experiments.pools import Pools
 from experiments.probes import autopsy, column, constrain, odd
 from experiments.probes import contract as contracts
 from experiments.probes.column import Column

@@ -82,6 +82,9 @@ class Targets(Record):
     kind `briefs`: the different answers to `draws` briefs of a table of `briefs/`. `never` styles are trained with no item; of each item
     (a form, or where the surface has none a case or a family), `per_item` or a share `combinations` of the styles or of the structures
     is held out, as `hold` says.
+
+    `apart` names pairs of what a scene is made of (layout, topic, form, or an axis of its style): every second value of the first is never
+    trained with one value of the second, whatever else goes with them. Any kind may hold such pairs out.
     """
 
     kind: Literal["cases", "forms", "orders", "briefs"]
@@ -95,6 +98,7 @@ class Targets(Record):
     never: int = Field(default=0, ge=0)
     per_item: int = Field(default=0, ge=0)
     combinations: float = Field(default=0.0, ge=0.0, lt=1.0)
+    apart: tuple[tuple[str, str], ...] = ()
     dev: int = Field(..., ge=1)
 
     @model_validator(mode="after")
@@ -116,7 +120,7 @@ class Split(Record):
     """
 
     kind: Literal["seen", "held_out", "ood"]
-    targets: Literal["trained", "unseen", "recombined"]
+    targets: Literal["trained", "unseen", "recombined", "apart"]
     surfaces: tuple[str, ...] = Field(..., min_length=1)
     cases: int = Field(..., ge=1)
     holds_out: tuple[Literal["prompt", "target", "recombination", "structure"], ...] = ()

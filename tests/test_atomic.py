@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from experiments import case, corpus, infographic, ladder, order, tokenizer
+from experiments import case, infographic, ladder, order, pools, tokenizer
 from experiments.scene import Scene
 from experiments.style import DENSITIES, PAIRS, Style
 from experiments.surfaces import SurfaceError, atomic, atoms, compact, dotted, gold, semantic
@@ -66,7 +66,7 @@ def test_every_scene_comes_back_within_twice_the_tokens() -> None:
 
 def test_the_corpus_of_its_contract_comes_back_for_twice_the_tokens_at_most() -> None:
     spec = ladder.load("atomic")
-    found = corpus.pools(spec)
+    found = pools.draw(spec)
     targets = [*found.trained, *found.unseen, *found.recombined, *found.dev][::5]
     texts, names = [target.text for target in targets], spec.families
     blocks, fields = ([n for n in names if n in one.families()] for one in (compact, dotted))

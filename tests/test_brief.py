@@ -10,7 +10,20 @@ from itertools import pairwise
 import pytest
 import yaml
 
-from experiments import arrange, brief, compiler, corpus, coverage, families, ladder, material, prompt, split, surfaces
+from experiments import (
+    arrange,
+    brief,
+    compiler,
+    corpus,
+    coverage,
+    families,
+    ladder,
+    material,
+    pools,
+    prompt,
+    split,
+    surfaces,
+)
 from experiments import case as library
 from experiments.brief import BriefError
 from experiments.probes import baseline, odd
@@ -23,7 +36,7 @@ FAR_BELOW = 0.2  # of the held-out targets, what a baseline may reach
 
 @cache
 def pools_of(name):
-    return corpus.pools(ladder.load(name))
+    return pools.draw(ladder.load(name))
 
 
 @cache
@@ -53,7 +66,7 @@ def test_every_table_serves_a_spec():
 
 def test_the_facts_of_a_brief_decide_its_scene(spec):
     """What a prompt states is enough to answer it: the same facts give the same text again."""
-    surface, source = surfaces.load(spec.surface), corpus.source_of(spec)
+    surface, source = surfaces.load(spec.surface), pools.source_of(spec)
     for target in pools_of(spec.name).trained[::29]:
         for facts in target.briefs:
             assert surface.format(brief.answer(source, dict(facts))) == target.text
@@ -135,9 +148,9 @@ def test_facts_without_an_answer_are_refused():
     spec = ladder.load("routing")
     facts = dict(pools_of("routing").trained[0].briefs[0])
     with pytest.raises(BriefError, match="no rule for goal 'sleep'"):
-        brief.answer(corpus.source_of(spec), facts | {"goal": "sleep"})
+        brief.answer(pools.source_of(spec), facts | {"goal": "sleep"})
     with pytest.raises(BriefError, match="has no counts"):
-        brief.answer(corpus.source_of(spec), facts | {"parts": "99"})
+        brief.answer(pools.source_of(spec), facts | {"parts": "99"})
 
 
 # ------------------------------------------------------------------------------------------------- wording
@@ -228,7 +241,7 @@ def test_surfaces_that_cannot_state_a_brief_are_refused_when_a_spec_is_read():
 
 
 def test_an_arrangement_keeps_the_parts_and_changes_their_order_and_names():
-    source = corpus.source_of(ladder.load("recombination"))
+    source = pools.source_of(ladder.load("recombination"))
     for drawn in list(brief.draw(source, 42, 300))[::7]:
         facts = dict(drawn.facts)
         parts = [p for p in drawn.scene.components if p.kind in ("timeline_stage", "memory_segment", "system_stage")]

@@ -95,6 +95,15 @@ def test_a_selection_of_nothing_is_refused(patterns, message):
         climb.choose(patterns, False)
 
 
+def test_a_selection_of_a_spec_that_cannot_be_read_says_why(monkeypatch, tmp_path):
+    from experiments import ladder as records
+
+    (tmp_path / "torn.yaml").write_text("title: 3\n")
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    with pytest.raises(LadderError, match=r"ladder/torn\.yaml: 7 faults"):
+        climb.choose(["torn/r1"], False)
+
+
 # ------------------------------------------------------------------------------------------------- where rungs stand
 
 

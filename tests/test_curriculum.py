@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from experiments import corpus, curriculum, ladder, material
+from experiments import corpus, curriculum, ladder, material, pools
 from experiments.curriculum import CurriculumError
 from experiments.preflight import Place
 from experiments.preflight.row import curriculum_taught
@@ -24,7 +24,7 @@ def headline(name):
     """The best rung of a spec and its material, of every other trained target."""
     spec = ladder.load(name)
     selected = Selected(spec=spec, name=next(n for n, r in spec.rungs.items() if r.headline))
-    targets = corpus.pools(spec)
+    targets = pools.draw(spec)
     few = replace(targets, trained=targets.trained[::2])
     stages = {stage: material.stage_rows(selected, stage, few) for stage in selected.rung.stages()}
     return selected, material.Material(few, stages, corpus.dev_rows(spec, few), contracts.build(spec, targets))

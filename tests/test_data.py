@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from cengine.train import Stream
-from experiments import ladder, prompt, split, surfaces, tokenizer
-from experiments.corpus import combination_of, pools, probe_rows, stage_rows
+from experiments import ladder, pools, prompt, split, surfaces, tokenizer
+from experiments.corpus import probe_rows, stage_rows
 from experiments.pack import cut, pack, trained
+from experiments.pools import combination_of
 from experiments.probes import contract as contracts
 from experiments.split import Claim, LeakError
 from experiments.tokenizer import Policy
@@ -33,7 +34,7 @@ DIFFERENT = list({ways_of(label): label for label in RUNGS}.values())
 
 @cache
 def pools_of(name):
-    return pools(ladder.load(name))
+    return pools.draw(ladder.load(name))
 
 
 @cache
@@ -63,12 +64,9 @@ def spec(request):
 
 def test_the_pools_are_disjoint_and_hold_distinct_targets(spec):
     found = pools_of(spec.name)
-    texts = [{t.text for t in pool} for pool in (found.trained, found.unseen, found.recombined, found.dev)]
-    assert (
-        sum(map(len, texts))
-        == len(set().union(*texts))
-        == sum(len(p) for p in (found.trained, found.unseen, found.recombined, found.dev))
-    )
+    every = (found.trained, found.unseen, found.recombined, found.apart, found.dev)
+    texts = [{t.text for t in pool} for pool in every]
+    assert sum(map(len, texts)) == len(set().union(*texts)) == sum(map(len, every))
 
 
 def test_every_item_is_trained_with_every_style_value(spec):
@@ -118,7 +116,7 @@ def test_the_look_is_a_claim_and_a_planted_one_is_found(spec):
 
 def test_held_out_combinations_never_meet_but_their_pairs_do():
     spec = ladder.load("spec16")
-    found = pools(spec)
+    found = pools.draw(spec)
     trained = {(t.item, *combination_of(t.scene.style)) for t in found.trained}
     for target in found.recombined:
         form, *values = (target.item, *combination_of(target.scene.style))
@@ -127,8 +125,54 @@ def test_held_out_combinations_never_meet_but_their_pairs_do():
             assert any(c[0] == form and c[1 + i] == values[i] and c[1 + j] == values[j] for c in trained)
 
 
+APART = [n for n in ladder.names() if ladder.load(n).targets.apart]
+
+
+@pytest.mark.parametrize("name", APART)
+def test_pairs_held_apart_never_meet_and_their_values_are_trained_with_others(name):
+    found, spec = pools_of(name), ladder.load(name)
+    (names,) = spec.targets.apart
+
+    def pair(target):
+        made = {**dict(target.look), "layout": target.family, "form": target.scene.form, "topic": target.case}
+        return tuple(made[n] for n in names)
+
+    trained, held = {pair(t) for t in found.trained}, {pair(t) for t in found.apart}
+    assert held and not held & trained
+    assert not held & {pair(t) for pool in (found.unseen, found.recombined, found.dev) for t in pool}
+    for first, second in held:
+        assert any(a == first for a, _ in trained) and any(b == second for _, b in trained)
+    rest = {tuple(v for v in t.look if v[0] not in names) for t in found.trained}
+    assert {tuple(v for v in t.look if v[0] not in names) for t in found.apart} <= rest, "the pair alone is new"
+
+
+@pytest.mark.parametrize("name", APART)
+def test_a_planted_pair_is_found_by_the_proof(name):
+    found, contract = pools_of(name), contract_of(name)
+    claim = next(c for c in contracts.claims(contract) if c.split == "unseen_pair")
+    case = next(c for c in contract["cases"] if c["split"] == "unseen_pair")
+    rows = [f"any words [OUT] {t.text}" for t in found.trained]
+    assert not [c for c in split.prove(rows, [case], [claim]).claims if c["overlaps"]]
+    names = claim.combination
+    same = next(
+        t.text
+        for t in found.apart
+        if split.combination("", t.text, names) == split.combination("", case["expected"], names)
+        and t.text != case["expected"]
+    )
+    with pytest.raises(LeakError, match="unseen_pair: recombination of " + " x ".join(names)):
+        split.prove([*rows, f"any words [OUT] {same}"], [case], [claim])
+
+
+def test_pairs_of_what_no_scene_is_made_of_are_refused():
+    spec = ladder.load("spec16")
+    strange = spec.model_copy(update={"targets": spec.targets.model_copy(update={"apart": (("form", "topography"),)})})
+    with pytest.raises(ValueError, match=r"apart .'form', 'topography'.: got topography, expected of"):
+        pools.draw(strange)
+
+
 def test_counts_vary_where_the_form_allows_it():
-    found = pools(ladder.load("spec16"))
+    found = pools.draw(ladder.load("spec16"))
     for form in {t.item for t in found.recombined}:
         assert len({t.scene.counts for t in found.trained if t.item == form}) >= 3, form
 
@@ -155,7 +199,7 @@ def test_rows_are_single_ascii_lines_of_prompt_and_output(label):
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_split(spec):
-    first, again, other = pools_of(spec.name), pools(spec), pools(spec, seed=43)
+    first, again, other = pools_of(spec.name), pools.draw(spec), pools.draw(spec, seed=43)
     assert first == again
     assert {t.text for t in first.unseen} != {t.text for t in other.unseen}
     assert [r.text for r in probe_rows(spec, first)] == [r.text for r in probe_rows(spec, again)]

@@ -7,8 +7,7 @@ import re
 import pytest
 
 from experiments import case as library
-from experiments import compiler, look, prompt, surfaces
-from experiments.corpus import pools
+from experiments import compiler, look, pools, prompt, surfaces
 from experiments.ladder import LadderError, load, read
 from experiments.split import asked, combination, tags
 from experiments.style import Style, grid
@@ -69,7 +68,7 @@ def test_orders_give_their_prompts_back(surface: str, framed: bool) -> None:
 def test_an_edit_leads_to_the_scene_that_it_asks_for(name: str) -> None:
     """The edited prompt names another value and then the scene's own; what it asks for is the scene's own order."""
     spec = load(name)
-    for number, target in enumerate(pools(spec).trained[::397]):
+    for number, target in enumerate(pools.draw(spec).trained[::397]):
         own = tags(prompt.order_of(spec.surface, target.scene))
         text = prompt.write("edit", number, target.scene, spec.surface)
         changed = tags(text)["edit"].partition("=")[0]
@@ -78,7 +77,7 @@ def test_an_edit_leads_to_the_scene_that_it_asks_for(name: str) -> None:
 
 
 def test_a_template_that_names_what_is_not_stated_is_not_used() -> None:
-    drawing = pools(load("spec04")).trained[0].scene
+    drawing = pools.draw(load("spec04")).trained[0].scene
     said = {prompt.write("compose", number, drawing, "atoms") for number in range(30)}
     assert len(said) == 5 and all(text.endswith(OUT) and "{" not in text for text in said)
     scene = library.load("decision_tree", "merge_or_rebase").scene(Style())

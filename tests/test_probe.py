@@ -9,8 +9,8 @@ import re
 import pytest
 
 from cengine.decode import Generation
-from experiments import compiler, ladder
-from experiments.corpus import pools, stage_rows
+from experiments import compiler, ladder, pools
+from experiments.corpus import stage_rows
 from experiments.probes import autopsy, baseline, odd
 from experiments.probes import contract as contracts
 from experiments.probes.score import score
@@ -20,13 +20,13 @@ from experiments.session import Session
 @pytest.fixture(scope="module")
 def gold():
     spec = ladder.load("spec12")
-    return contracts.build(spec, pools(spec))
+    return contracts.build(spec, pools.draw(spec))
 
 
 @pytest.fixture(scope="module")
 def bundles():
     spec = ladder.load("spec16")
-    return contracts.build(spec, pools(spec))
+    return contracts.build(spec, pools.draw(spec))
 
 
 def judged(contract, case, raw, stop="eos"):
@@ -156,7 +156,7 @@ def test_another_family_and_another_form(bundles):
 
 
 def test_the_contract_is_plain_data_with_one_hash(gold):
-    again = contracts.build(ladder.load("spec12"), pools(ladder.load("spec12")))
+    again = contracts.build(ladder.load("spec12"), pools.draw(ladder.load("spec12")))
     assert contracts.sha256(again) == contracts.sha256(gold) == contracts.sha256(json.loads(json.dumps(gold)))
     changed = {**gold, "cases": [{**gold["cases"][0], "expected": "x"}, *gold["cases"][1:]]}
     assert contracts.sha256(changed) != contracts.sha256(gold)
@@ -211,7 +211,7 @@ def test_copy_knows_that_outputs_call_the_layout_family():
 def test_a_template_copier_solves_both_specs(name, solver):
     """A finding about the tasks, held to: whoever makes a spec that copying cannot solve will want to say so here."""
     spec = ladder.load(name)
-    found = pools(spec)
+    found = pools.draw(spec)
     pairs = [
         (t.prompt, t.output) for t in stage_rows(ladder.select(f"{name}/{next(iter(spec.rungs))}"), "pretrain", found)
     ]
@@ -255,7 +255,7 @@ class Words:
 @pytest.mark.parametrize("bleeds", [False, True])
 def test_turns_are_asked_of_one_session_and_held_to_fresh_answers(gold, bleeds):
     spec = ladder.load("spec12")
-    targets = pools(spec)
+    targets = pools.draw(spec)
     odds = odd.build(spec, targets)
     answers = {o.prompt: "" for o in odds} | {o.prompt: o.answers[0] for o in odds if o.answers}
     made = []
@@ -275,7 +275,7 @@ def test_turns_are_asked_of_one_session_and_held_to_fresh_answers(gold, bleeds):
 
 def test_a_right_answer_that_a_fresh_decoder_would_not_give_fails():
     spec = ladder.load("spec12")
-    odds = [o for o in odd.build(spec, pools(spec)) if o.kind == "turns"][:2]
+    odds = [o for o in odd.build(spec, pools.draw(spec)) if o.kind == "turns"][:2]
     said = [(o.answers[0], "eos") for o in odds]
     assert odd.rates("gold", odds, said, dict(enumerate(said)))["turns"] == {"k": 2, "n": 2}
     assert odd.rates("gold", odds, said, {0: ("other", "eos"), 1: said[1]})["turns"] == {"k": 1, "n": 2}

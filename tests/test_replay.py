@@ -8,7 +8,7 @@ from statistics import median_low
 
 import pytest
 
-from experiments import corpus, ladder, material, replay
+from experiments import corpus, ladder, material, pools, replay
 from experiments.ladder import LadderError
 from experiments.replay import ReplayError
 from experiments.spec import Selected
@@ -57,7 +57,7 @@ def spec():
 @pytest.fixture(scope="module")
 def rows(spec):
     """(own rows, different rows of the source)"""
-    targets = corpus.pools(spec)
+    targets = pools.draw(spec)
     own = corpus.stage_rows(Selected(spec=spec, name="next"), "sft", targets)
     past = [
         r for s in ("pretrain", "midtrain") for r in corpus.stage_rows(Selected(spec=spec, name="past"), s, targets)
@@ -152,7 +152,7 @@ def test_a_rung_replays_its_source(spec):
 
 @pytest.mark.parametrize("split", ["unseen_prompt", "unseen_target"])
 def test_a_held_out_row_is_refused_whatever_brought_it(spec, rows, split):
-    targets = corpus.pools(spec)
+    targets = pools.draw(spec)
     held = next(row for row in corpus.probe_rows(spec, targets) if row.split == split)
     drawn, (own, past) = material.draw(Selected(spec=spec, name="past")), rows
     brought = []
@@ -168,7 +168,7 @@ def test_a_held_out_row_is_refused_whatever_brought_it(spec, rows, split):
 @pytest.mark.parametrize("split", ["unseen_prompt", "unseen_target"])
 def test_a_held_out_row_in_a_source_stops_the_rung(split, monkeypatch):
     spec = ladder.read(SPEC.replace("builder: delta", "builder: coherent_union"), "replays")
-    held = next(row for row in corpus.probe_rows(spec, corpus.pools(spec)) if row.split == split)
+    held = next(row for row in corpus.probe_rows(spec, pools.draw(spec)) if row.split == split)
     true = corpus.stage_rows
     monkeypatch.setattr(
         corpus, "stage_rows", lambda chosen, stage, t: [*true(chosen, stage, t), *([held] * (chosen.name == "past"))]

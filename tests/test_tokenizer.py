@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import corpus, ladder, surfaces, tokenizer
+from experiments import corpus, ladder, pools, surfaces, tokenizer
 from experiments.tokenizer import EOS, PAD, Coder, Policy, RoundtripError
 
 
 def rows_of(label: str) -> list[str]:
     selected = ladder.select(label)
-    targets = corpus.pools(selected.spec)
+    targets = pools.draw(selected.spec)
     return [r.text for stage in selected.rung.stages() for r in corpus.stage_rows(selected, stage, targets)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments import brief, compiler, corpus, families, ladder, material, surfaces, vary
+from experiments import brief, compiler, families, ladder, material, pools, surfaces, vary
 from experiments import case as library
 from experiments.spec import Selected
 from experiments.style import Style
@@ -118,5 +118,5 @@ def test_a_spec_draws_varied_targets_and_holds_structures_out():
     drawn.prove()
     assert len(drawn.targets.trained) > 200
     for target in drawn.targets.trained[:20]:
-        made = brief.answer(corpus.source_of(selected.spec), dict(target.briefs[0]))
+        made = brief.answer(pools.source_of(selected.spec), dict(target.briefs[0]))
         assert surfaces.load("compact").format(made) == target.text

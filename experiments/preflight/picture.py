@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from experiments import case as library
 from experiments import compiler
-from experiments.corpus import Target
+from experiments.pools import Target
 from experiments.preflight import Finding, Place, check, judge
 from experiments.prepared import Prepared
 

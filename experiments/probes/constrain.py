@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from cengine.decode import Decoder
 from experiments import surfaces
-from experiments.corpus import shuffled
 from experiments.mask import Guide, MaskError, Tokens
 from experiments.pen import Grammar
+from experiments.pools import shuffled
 from experiments.tag import SurfaceError
 from experiments.tokenizer import Coder
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from experiments import case as library
 from experiments import compiler
-from experiments.corpus import Pools, Row, probe_rows
+from experiments.corpus import Row, probe_rows
 from experiments.ladder import digest
+from experiments.pools import Pools
 from experiments.spec import Spec
 from experiments.split import Claim
 

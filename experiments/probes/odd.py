@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from experiments import brief, compiler, corpus, document, look, prompt, surfaces
+from experiments import brief, compiler, document, look, pools, prompt, surfaces
 from experiments import case as library
 from experiments.compiler import CompileError
-from experiments.corpus import Pools, Target
+from experiments.pools import Pools, Target
 from experiments.probes import flaw
 from experiments.probes.constrain import is_whole
 from experiments.spec import Spec
@@ -99,7 +99,7 @@ def build(spec: Spec, targets: Pools, seed: int = 42) -> list[Odd]:
     found: list[Odd] = []
     for name, kind in kinds().items():
         pool = (*targets.unseen, *targets.recombined) if kind.plain else targets.trained
-        order = corpus.shuffled(seed, f"odd/{name}", pool)
+        order = pools.shuffled(seed, f"odd/{name}", pool)
         if kind.plain == "turns":
             order = _in_turns(order)
         made: dict[str, Odd] = {}
@@ -207,7 +207,7 @@ def _answer(spec: Spec, target: Target, facts: dict[str, str], name: str, value:
     """What the prompt would have meant with another value of one tag; None where it would have meant nothing."""
     try:
         if facts:
-            scene = brief.answer(corpus.source_of(spec), facts | {name: value})
+            scene = brief.answer(pools.source_of(spec), facts | {name: value})
         else:
             scene = replace(target.scene, style=replace(target.scene.style, **{name: value}))
             surfaces.load(spec.surface).prompt(scene)  # refuses a style that no prompt asks for

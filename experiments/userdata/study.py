@@ -22,9 +22,10 @@ from cengine.engine import Pool
 from cengine.model import initial
 from cengine.train import Optimizer, Trainer
 from experiments import coders, dataset, source, split, token_audit, tokenizer
-from experiments.corpus import Row, shuffled
+from experiments.corpus import Row
 from experiments.ladder import digest
 from experiments.pack import Packed, pack
+from experiments.pools import shuffled
 from experiments.probes import baseline
 from experiments.probes import contract as contracts
 from experiments.recorder import Recorder
