@@ -18,7 +18,7 @@ from rich.table import Table
 
 from cktrack import bench, check, climb, corpus, dataset, gallery, preflight, registry, tokenizer
 from cktrack.ending import Terminated, terminable
-from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, within
+from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, of_run, within
 
 app = typer.Typer(
     help="Train small transformers to speak a formal language on a CPU; prove every rung; promote through MLflow.",
@@ -85,23 +85,14 @@ def rung_run(
     json_: Json = False,
 ) -> None:
     """Train a rung, probe it, log it as one MLflow run and register its checkpoint."""
-    from cktrack import home, ladder, show
+    from cktrack import ladder, show
     from cktrack.promote import champion_version, last_event
     from cktrack.rung import run_rung
     from cktrack.store import open_store
-    from experiments.run import Options
 
     ladder.select(rung)  # a rung that cannot be run opens no store
-    options = Options(
-        seed if seed >= 0 else None,
-        budget_scale,
-        threads or None,
-        home.cache() / "parity",
-        home.cache() / "unfinished",
-        torch,
-        None if precision == "rung" else precision,
-        across,
-        guard or None,
+    options = of_run(
+        threads, seed=seed, scale=budget_scale, torch=torch, precision=precision, across=across, guard=guard
     )
     store = open_store()
     result = run_rung(store, rung, options, console, force)

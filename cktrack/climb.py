@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch
+from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, of_run
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -62,19 +62,10 @@ def command(
     json_: Json = False,
 ) -> None:
     """Run rungs in the order of the ladder, skip what is done, and print what was published beside ours. Exits 1 if a rung fails."""
-    from cktrack import home, standing
-    from experiments.run import Options
+    from cktrack import standing
 
     chosen, errors = choose(patterns or [], headline)
-    options = Options(
-        seed if seed >= 0 else None,
-        budget_scale,
-        threads or None,
-        home.cache() / "parity",
-        home.cache() / "unfinished",
-        torch,
-        None if precision == "rung" else precision,
-    )
+    options = of_run(threads, seed=seed, scale=budget_scale, torch=torch, precision=precision)
     console = Console(stderr=True)
     store = _store(dry)
     steps = list(look(store, chosen, options))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from cktrack.option import Json, Threads
+from cktrack.option import Json, Threads, of_run
 
 if TYPE_CHECKING:
     from cktrack.store import Store
@@ -44,14 +44,11 @@ def corpus_run(
     json_: Json = False,
 ) -> None:
     """Train and probe on rows of your own as one MLflow run; the YAML's keys are in docs/corpus.md."""
-    from cktrack import home
     from cktrack.store import open_store
-    from experiments.run import Options
     from experiments.userdata import study
 
     prepared = study.prepare(file)  # a corpus that cannot be trained opens no store
-    options = Options(None, 1.0, threads or None, home.cache() / "parity", home.cache() / "unfinished")
-    report = run_corpus(open_store(), prepared, options, Console(stderr=True))
+    report = run_corpus(open_store(), prepared, of_run(threads), Console(stderr=True))
     if json_:
         print(json.dumps(report, indent=1, allow_nan=False))
     else:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from experiments.run import Options
 
 
 def within(low: int, high: int, words: str) -> Callable[[typer.CallbackParam, int], int]:
@@ -43,6 +46,26 @@ def nothing_drawn(name: str, refused: int = 0) -> str:
 
     told = f", {refused} refused by rule" if refused else ""
     return f"{name}: got 0 pictures{told}; expected at least one; add a case to {families.folder(name) / 'cases'}"
+
+
+def of_run(
+    threads: int, *, seed: int = -1, scale: float = 1.0, torch: bool = True, precision: str = "rung", across: bool = False, guard: bool = False
+) -> Options:  # fmt: skip
+    """What a run is asked for, from the options of a command; its caches are those of the home."""
+    from cktrack import home
+    from experiments.run import Options
+
+    return Options(
+        seed=seed if seed >= 0 else None,
+        scale=scale,
+        threads=threads or None,
+        parity_cache=home.cache() / "parity",
+        unfinished=home.cache() / "unfinished",
+        torch=torch,
+        precision=None if precision == "rung" else precision,
+        across=across,
+        guard=guard or None,
+    )
 
 
 Families = Annotated[list[str] | None, typer.Argument(help="families; all by default", metavar="FAMILY...")]

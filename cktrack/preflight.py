@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cktrack.option import Json, Threads, Torch
+from cktrack.option import Json, Threads, Torch, of_run
 
 if TYPE_CHECKING:
     from experiments.preflight import Place
@@ -28,13 +28,11 @@ def command(
     json_: Json = False,
 ) -> None:
     """Check all that can be known of a rung before it is trained. Exits 1 unless every check passes; logs nothing."""
-    from cktrack import home, ladder
+    from cktrack import ladder
     from experiments import preflight
     from experiments.prepared import Prepared
-    from experiments.run import Options
 
-    options = Options(threads=threads or None, parity_cache=home.cache() / "parity", torch=torch)
-    findings = preflight.inspect(Prepared(ladder.select(rung)), place_of(options))
+    findings = preflight.inspect(Prepared(ladder.select(rung)), place_of(of_run(threads, torch=torch)))
     passed = not any(f.blocks for f in findings)
     if json_:
         shown = [preflight.as_dict(f) for f in findings]

@@ -19,11 +19,11 @@ from experiments import brief, coverage, document, ladder, prompt
 from experiments.material import Material
 from experiments.spec import STAGES, Selected, Spec
 from experiments.split import fold, tags
+from experiments.style import STYLE
 from experiments.tag import OUT, TASK
 from experiments.violation import nearest
 
 FILE = Path(__file__).parent / "curriculum.yaml"
-STYLE = ("theme", "tone", "density", "background")
 
 
 class CurriculumError(ValueError):

@@ -18,10 +18,9 @@ from experiments.case import Case
 from experiments.infographic import Asked, Infographic
 from experiments.order import Order
 from experiments.scene import Scene
-from experiments.style import DENSITIES, Style
+from experiments.style import DENSITIES, STYLE, Style
 from experiments.surfaces import atoms, raw_svg, semantic
 
-STYLE = ("theme", "tone", "density", "background")
 LINES = ("frame", "connector")
 ORDER = ("color", "bg", "frame", "density")
 

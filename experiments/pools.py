@@ -103,8 +103,14 @@ def _parted(spec: Spec, seed: int, found: Pools) -> Pools:
 
 
 def _made_of(target: Target) -> dict[str, str]:
-    """What a scene is made of, by name: its layout, topic and form, and what its style is asked for."""
-    return {**dict(target.look), "layout": target.family, "topic": target.case, "form": target.scene.form}
+    """What a scene is made of, by the names that texts have for it: family, topic, form, and what its style is asked for."""
+    return {
+        **dict(target.look),
+        "family": target.family,
+        "layout": target.family,
+        "topic": target.case,
+        "form": target.scene.form,
+    }
 
 
 def _never_meet(seed: int, names: tuple[str, str], trained: Sequence[Target]) -> set[tuple[str, str]]:

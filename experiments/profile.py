@@ -16,10 +16,10 @@ from experiments.corpus import Row
 from experiments.pack import trained
 from experiments.prepared import Prepared
 from experiments.split import tags
+from experiments.style import STYLE
 from experiments.training import steps_of
 
 MOST = 4000
-STYLE = ("theme", "tone", "density", "background")
 
 
 def profile(prepared: Prepared) -> dict[str, Any]:

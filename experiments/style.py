@@ -14,6 +14,7 @@ THEMES = ("infra_dark", "paper_editorial", "signal_glow")
 TONES = ("amber", "green", "blue", "purple", "mixed")
 DENSITIES = ("compact", "balanced", "airy")
 BACKGROUNDS = ("none", "grid", "mesh", "rings")
+STYLE = ("theme", "tone", "density", "background")  # what a style is asked for by name
 
 # Every style attribute with its legal values, in the canonical order in which a scene writes them.
 AXES: dict[str, tuple[str, ...]] = {

@@ -27,7 +27,6 @@ CLASSES = (
     "undrawable",
     "unknown",
 )
-STYLE = ("theme", "tone", "density", "background")
 
 
 def classify(contract: dict, case: dict, raw: str, score: Score) -> str:

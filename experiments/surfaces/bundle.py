@@ -16,12 +16,11 @@ from experiments import families as folder
 from experiments.family import Family, Form
 from experiments.pen import Pen
 from experiments.scene import Scene
-from experiments.style import AXES, Style
+from experiments.style import AXES, STYLE, Style
 from experiments.tag import OUT, TASK, Reader, SurfaceError, Tag, Vocabulary, check_value, frame, read
 from experiments.violation import Violation, shorten
 
 MARKER = "bundle"
-STYLE = ("theme", "tone", "density", "background")
 HEAD = ("family", "form", *STYLE)
 _COUNT = re.compile(r"0|[1-9][0-9]{0,3}")
 
