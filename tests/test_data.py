@@ -134,7 +134,7 @@ def test_pairs_held_apart_never_meet_and_their_values_are_trained_with_others(na
     (names,) = spec.targets.apart
 
     def pair(target):
-        made = {**dict(target.look), "family": target.family, "form": target.scene.form, "topic": target.case}
+        made = {**dict(target.look), "layout": target.family, "form": target.scene.form, "topic": target.case}
         return tuple(made[n] for n in names)
 
     trained, held = {pair(t) for t in found.trained}, {pair(t) for t in found.apart}
