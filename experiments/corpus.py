@@ -60,8 +60,8 @@ def dev_rows(spec: Spec, targets: Pools) -> list[Row]:
 
 
 def probe_rows(spec: Spec, targets: Pools, seed: int = 42) -> list[Row]:
-    """The rows of every split: its pool in a drawn order, items in turn so that none is missing, surfaces and templates in turn. A
-    split that holds out structures asks for as many different ones as there are.
+    """The rows of every split: its pool in a drawn order, items in turn so that none is missing. Surfaces are asked equally often, and
+    the frames of each; which target gets which is drawn. A split that holds out structures asks for as many different ones as there are.
     """
     found = []
     for name, split in spec.splits.items():
@@ -72,9 +72,10 @@ def probe_rows(spec: Spec, targets: Pools, seed: int = 42) -> list[Row]:
                 f"split {name}: asks for {split.cases} cases, but only {len(chosen)} targets are in the pool {split.targets!r}"
             )
         where = {t.text: i for i, t in enumerate(targets.trained)} if split.kind == "seen" else {}
-        for number, target in enumerate(chosen):
-            surface = split.surfaces[number % len(split.surfaces)]
-            found.append(_row(spec, target, name, surface, where.get(target.text, number)))
+        order = shuffled(seed, f"asked/{name}", range(split.cases))  # so that no family is asked by one surface alone
+        for number, target in zip(order, chosen, strict=True):
+            turn, at = divmod(number, len(split.surfaces))
+            found.append(_row(spec, target, name, split.surfaces[at], where.get(target.text, turn)))
     return found
 
 

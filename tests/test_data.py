@@ -218,6 +218,39 @@ def test_probe_sets_are_large_enough_to_decide(spec):
         assert max(per_family.values()) - min(per_family.values()) <= max(2, 0.15 * sizes[name]), per_family
 
 
+def test_every_frame_is_asked_and_no_family_by_one_surface_alone(spec):
+    """Surfaces, frames and families do not keep step with one another."""
+    rows = [r for r in probe_rows(spec, pools_of(spec.name)) if spec.splits[r.split].kind != "seen"]
+    for name, split_ in spec.splits.items():
+        if split_.kind == "seen":
+            continue
+        mine = [r for r in rows if r.split == name]
+        for surface in split_.surfaces:
+            frames = prompt.known(surface)
+            own = [r for r in mine if r.surface == surface]
+            assert {r.family for r in own} == {r.family for r in mine}, (name, surface)
+            if not isinstance(frames, tuple) or spec.surface == "raw_svg":
+                continue
+            told = {i for r in own for i, frame in enumerate(frames) if re.fullmatch(_pattern(frame), r.prompt)}
+            able = {i for r in own for i, frame in enumerate(frames) if _can_say(frame, r.prompt)}
+            assert able <= told and len(told) >= min(len(frames), 2), (name, surface, able - told)
+    unseen = [r for r in rows if r.split == "unseen_prompt"]
+    heads = {r.prompt.partition("[task:svg]")[0] for r in unseen} | {
+        r.prompt for r in unseen if r.surface == "unseen_prose"
+    }
+    assert len(heads) >= 8, "ways of asking, not one way asked again"
+
+
+def _pattern(frame):
+    return "".join(".*" if n % 2 else re.escape(x) for n, x in enumerate(re.split(r"(\{\w+\})", frame))) + r" \[OUT\]"
+
+
+def _can_say(frame, text):
+    """Whether a frame's fields are stated by the tags of a prompt."""
+    fields = set(re.findall(r"\{(\w+)\}", frame)) & set(prompt.STATED)
+    return fields <= set(split.tags(text))
+
+
 # ------------------------------------------------------------------------------------------------- the proof
 
 
