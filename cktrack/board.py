@@ -107,7 +107,7 @@ def note(outcome: Outcome, board: Mapping[str, Mapping[str, Rate]], label: str, 
     ]
     lines += [f"- {c}" for c in checks]
     lines += [
-        f"- split {c['split']}: {c['overlaps']} of {c['compared']} cases have a trained {c['holds_out']}"
+        f"- split {c['split']}: {c['overlaps']} of {c['compared']} cases ({c['distinct']} different) have a trained {c['holds_out']}"
         for c in outcome.proof["claims"]
     ]
     m = outcome.measures

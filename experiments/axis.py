@@ -1,7 +1,8 @@
 """Whether a rung changes what it says and nothing else: its resolved settings against its baseline's, as plain data.
 
 An axis is a place in those settings: `mixture`, `budget.midtrain.lr`, `tokenizer`. Without its stage, `budget.tokens` is the same place in
-every stage. A stage's name (`sft`) is an axis too: all that the rung says of this stage. On a budget, one quantity changes at a time. Why the
+every stage. The name of a stage that only one of the two has (`sft`) is an axis too: all that is said of this stage. On a budget, one quantity
+changes at a time. Why the
 change is worth a run is prose, and not this file's; neither is what any setting means.
 """
 
@@ -80,6 +81,13 @@ def faults(
         yield Violation("axis", said, f"{_one_of(axis or '', both)}; prose belongs into `change`")
         return
     changed = differences(ours, theirs)
+    if axis in stages and all(axis in said.get("budget", {}) for said in (ours, theirs)):
+        tables = ", ".join(
+            sorted({f"{place.split('.')[0]}.{axis}" for place in changed if covers(axis, place, stages)})
+        )
+        yield Violation(
+            "axis", f"{axis!r}, a stage that the baseline has too", f"what changes in it: one of {tables or NOTHING}"
+        )
     if not any(covers(axis, place, stages) for place in changed):
         yield Violation("axis", repr(axis), "a setting that is not the baseline's own")
     quantities = {_anywhere(place) for place in changed if place.startswith("budget.") and covers(axis, place, stages)}

@@ -7,7 +7,7 @@ texts (white space and case folded, words of a prompt in any order) and by readi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from experiments.pack import cut
@@ -48,7 +48,8 @@ class Claim:
 
 @dataclass
 class Proof:
-    """Outcome per split and claim: compared cases, overlaps (0 in a proof that holds), up to three examples."""
+    """Outcome per split and claim: compared cases, how many different prompts (targets, combinations, structures) they are, overlaps (0 in a
+    proof that holds), up to three examples."""
 
     train_rows: int
     train_targets: int
@@ -127,24 +128,26 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
                 f"split {claim.split}: {len(members)} cases against {rows} training rows; there is nothing to compare"
             )
         for part in claim.parts():
+            shown = "expected"
+            seen: Collection[Hashable] = prompts
+            asked_for: list[Hashable]
             if part == "prompt":
-                bad = [c["prompt"] for c in members if asking(c["prompt"]) in prompts]
+                shown, asked_for = "prompt", [asking(c["prompt"]) for c in members]
             elif part == "target":
-                bad = [c["expected"] for c in members if fold(c["expected"]).casefold() in folded]
+                seen, asked_for = folded, [fold(c["expected"]).casefold() for c in members]
             elif part == "structure":
-                bodies = {structure(t) for t in targets}
-                bad = [c["expected"] for c in members if structure(c["expected"]) in bodies]
+                seen, asked_for = {structure(t) for t in targets}, [structure(c["expected"]) for c in members]
             else:
                 seen = {combination(*pair, claim.combination) for pair in pairs}
-                bad = [
-                    c["expected"] for c in members if combination(c["prompt"], c["expected"], claim.combination) in seen
-                ]
+                asked_for = [combination(c["prompt"], c["expected"], claim.combination) for c in members]
+            bad = [c[shown] for c, what in zip(members, asked_for, strict=True) if what in seen]
             what = part if part != "recombination" else "recombination of " + " x ".join(claim.combination)
             proof.claims.append(
                 {
                     "split": claim.split,
                     "holds_out": what,
                     "compared": len(members),
+                    "distinct": len(set(asked_for)),
                     "overlaps": len(bad),
                     "examples": bad[:3],
                 }

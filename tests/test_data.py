@@ -266,6 +266,7 @@ def test_a_clean_split_is_proven_with_counts():
     assert (
         proof.train_rows == 2
         and [c["overlaps"] for c in proof.claims] == [0, 0, 0]
+        and [c["distinct"] for c in proof.claims] == [1, 1, 1]
         and all(c["compared"] == 1 for c in proof.claims)
     )
 

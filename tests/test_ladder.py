@@ -214,6 +214,7 @@ def test_a_rung_may_change_what_lies_on_its_axis(axis, changes):
         ("budget.midtrain", {"budget": MORE}, r"(?s)2 faults.*rungs\.second\.axis: .*budget\.pretrain\.tokens: got 500000, expected the b"),
         ("midtrain", SFT, r"(?s)mixture\.sft\.tags: got 1, expected the baseline's nothing.*budget\.sft\.tokens"),
         ("budget", {}, r"rungs\.second\.axis: got 'budget', expected a setting that is not the baseline's own"),
+        ("midtrain", {"budget": LESS}, r"axis: got 'midtrain', a stage that the baseline has too, expected .*: one of budget\.midtrain"),
         (None, {"budget": MORE}, r"rungs\.second\.axis: got nothing, expected one of "),
         ("budgets", {"budget": MORE}, r"axis: got 'budgets', .*did you mean `budget`\?; prose belongs into `change`"),
         ("more tokens than before", {"budget": MORE}, r"axis: got 'more tokens than before'.*prose belongs"),
