@@ -194,7 +194,7 @@ GOOD = facts_of(str)
 SYMPTOMS = [
     ("exact outputs, other pictures", {"drawn_wrong": 1}),
     ("every case is exact", {"exact": 1.0}),
-    ("right beginnings that are cut off", {"truncation": 0.2}),
+    ("right beginnings that are cut off", {"begun": 0.2}),
     ("special tokens or prompt tags in outputs", {"flaws": {**GOOD.flaws, "special_token_leak": 0.1}}),
     ("what misses, repairs itself", {"repaired": 0.95}),
     ("no family is learned, the loss is low", {"exact": 0.1, "final_loss": 0.01}),
@@ -211,9 +211,36 @@ SYMPTOMS = [
 def test_each_symptom_suggests_its_action(name, planted):
     half = {"a": 0.8, "b": 0.8}
     base = {"exact": 0.8, "renderable": 0.95, "repaired": None, "kinds": {"seen": 0.8, "ood": 0.8}, "families": half}
-    base |= {"truncation": 0.0, "final_loss": 0.2}
+    base |= {"begun": 0.0, "final_loss": 0.2}
     assert diagnosis.suggest(replace(GOOD, **{**base, **planted})).symptom == name
     assert [row[0] for row in diagnosis.SYMPTOMS] == [row[0] for row in SYMPTOMS], "every row of the matrix is tried"
+
+
+CUT, HIGH = "right beginnings that are cut off", "no family is learned, the loss is high"
+STOPPED = [  # what a run says until its budget or context is used up, its loss, and what is suggested
+    (lambda t: t[: len(t) // 2], 0.05, CUT),
+    (lambda t: t[: len(t) // 2], None, CUT),
+    (lambda t: t[: len(t) // 2], 5.14, HIGH),
+    (lambda t: "]" * 300, 5.14, HIGH),
+    (lambda t: "]]:]::]" * 40, 5.14, HIGH),
+    (lambda t: "[theme:" * 40, 5.14, HIGH),
+    (lambda t: "".join(reversed(t)), 5.14, HIGH),
+    (lambda t: f"{t} {t}", 5.14, "what misses, repairs itself"),
+    (lambda t: "", 5.14, HIGH),
+]
+
+
+@pytest.mark.parametrize(("say", "loss", "symptom"), STOPPED)
+def test_only_a_right_beginning_is_cut_off(say, loss, symptom):
+    found = facts_of(say, "budget", final_loss=loss)
+    assert diagnosis.suggest(found).symptom == symptom
+    assert ("budget_truncation" in found_in(found)) == (say(TEXT) == TEXT[: len(TEXT) // 2])
+    assert diagnosis.suggest(replace(found, longest=1.5)).symptom == symptom
+
+
+@pytest.mark.parametrize("raw", ["]" * 300, " [[ [ ]]] [[]", "[theme:" * 9, f"{TEXT[:40]} {'][' * 20}", "[a] [b] " * 8])
+def test_what_is_said_over_and_over_is_seen_with_and_without_spaces(raw):
+    assert "repeats" in flaw.flaws("gold", raw, "budget")
 
 
 def test_a_report_holds_every_class_and_one_action():

@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from experiments.probes import flaw
+from experiments.split import fold
 
 FEW = 0.02  # a share of cases below which a class is not called found
 STRONG, WEAK = 0.8, 0.5  # families, splits
+LOW = 0.1  # a loss below it, in nats per target
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Facts:
     exact: float
     renderable: float
     materialized: float
-    truncation: float
+    begun: float  # truncated, and what was said is the beginning of the expected text
     flaws: Mapping[str, float]
     failures: Mapping[str, int]  # classes of misses (autopsy.py)
     families: Mapping[str, float]  # exact
@@ -89,7 +91,7 @@ def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping
         exact=share(lambda o: o.score.exact),
         renderable=share(lambda o: o.score.renderable),
         materialized=share(lambda o: o.score.materialized),
-        truncation=share(lambda o: o.score.truncated),
+        begun=share(lambda o: o.score.truncated and is_beginning(o.raw, o.case["expected"])),
         flaws={name: seen[name] / n for name in flaw.FLAWS},
         failures=Counter(o.failure for o in outputs if not o.score.exact),
         families=by(lambda o: o.case["family"]),
@@ -107,6 +109,11 @@ def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping
         final_loss=given.get("final_loss"),
         longest=given.get("longest_share_of_context"),
     )
+
+
+def is_beginning(raw: str, expected: str) -> bool:
+    """Whether an output says the expected text as far as it goes, white space folded; one that says nothing does not."""
+    return bool(fold(raw)) and fold(expected).startswith(fold(raw))
 
 
 def report(found: Facts) -> dict[str, Any]:
@@ -160,8 +167,8 @@ def block_nesting_failure(f: Facts) -> tuple[bool | None, float | None]:
 
 @cls
 def budget_truncation(f: Facts) -> tuple[bool | None, float | None]:
-    """Outputs ended by the budget or the context."""
-    return _rate(f.truncation)
+    """Right beginnings that the budget or the context cut off; other outputs that did not end are no fault of either."""
+    return _rate(f.begun)
 
 
 @cls
@@ -283,8 +290,11 @@ def _solved(f: Facts) -> bool:
     "measure outputs against the context; shorten the surface or raise the context; more rows would not help",
 )
 def _cut(f: Facts) -> bool:
-    """Truncated misses are at least half of the misses, and few of them loop; or the longest case does not fit the context."""
-    return (f.longest or 0.0) > 1.0 or (f.truncation >= 0.5 * (1 - f.exact) and f.flaws["repeats"] < 0.5 * f.truncation)
+    """Right beginnings are at least half of the misses, or the longest case does not fit the context; and the loss of a run in which no
+    family is learned is low or not known.
+    """
+    cut = (f.longest or 0.0) > 1.0 or f.begun >= 0.5 * (1 - f.exact)
+    return cut and not (_undertrained(f) and f.final_loss is not None and f.final_loss >= LOW)
 
 
 @symptom(
@@ -315,7 +325,7 @@ def _mechanical(f: Facts) -> bool:
 )
 def _memorised(f: Facts) -> bool:
     """Exact below a half with a loss below 0.1 nats per target."""
-    return f.exact < WEAK and f.final_loss is not None and f.final_loss < 0.1
+    return f.exact < WEAK and f.final_loss is not None and f.final_loss < LOW
 
 
 @symptom(

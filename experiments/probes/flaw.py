@@ -19,6 +19,7 @@ from experiments.style import AXES
 Flaw = Callable[[str, str, str], bool]
 FLAWS: dict[str, Flaw] = {}
 SPECIAL = re.compile(r"<\|[a-z_]+\|>")
+LOOP = re.compile(r"(.{1,32}?)\1{7}")
 PROMPT_ONLY = ("[OUT]", "[task:")
 SINGLE = ("layout", "family", "form", "topic", *AXES)  # attributes of a whole scene
 _TAG = re.compile(r"\[(/?)([A-Za-z][A-Za-z0-9_]*)(:[^\[\]\s]*)?\]")
@@ -98,9 +99,10 @@ def empty_response(surface: str, text: str, stop: str) -> bool:
 
 @flaw
 def repeats(surface: str, text: str, stop: str) -> bool:
-    """Four equal pieces in a row."""
+    """Four equal pieces in a row, or eight equal runs of up to 32 characters, or eight characters and more of only two kinds."""
     pieces = text.split()
-    return any(len(set(pieces[i : i + 4])) == 1 for i in range(len(pieces) - 3))
+    in_a_row = any(len(set(pieces[i : i + 4])) == 1 for i in range(len(pieces) - 3))
+    return in_a_row or bool(LOOP.search(f"{text} ")) or (len(text) >= 8 and len(set(text) - {" "}) <= 2)
 
 
 def _is_bracketed(surface: str) -> bool:
