@@ -6,7 +6,8 @@ a component is spelled is the surface's own business.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,7 +15,19 @@ from experiments import families
 from experiments.family import Family, Kind
 from experiments.scene import Component, Scene
 from experiments.style import AXES, Style
-from experiments.tag import ID, OUT, REF, TASK, Reader, SurfaceError, Tag, Vocabulary, check_payload, check_value
+from experiments.tag import (
+    ID,
+    OUT,
+    REF,
+    TASK,
+    Reader,
+    SurfaceError,
+    Tag,
+    Vocabulary,
+    check_payload,
+    check_value,
+    stated,
+)
 from experiments.violation import Violation, shorten
 
 # Canonical order of the attributes of a scene: the layout follows the canvas, the topic comes last.
@@ -75,6 +88,11 @@ def refuse_foreign(
     if found:
         raise SurfaceError(found)
     return families.load(scene.family)
+
+
+def once(text: str) -> Iterator[re.Match[str]]:
+    """Where a text, broken or whole, states attributes of its scene."""
+    return stated(text, ORDER)
 
 
 def split_header(tags: Sequence[Tag]) -> tuple[list[Tag], list[Tag]]:

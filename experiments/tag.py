@@ -8,7 +8,7 @@ them are found in one pass.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from experiments.violation import Violation, ViolationError, shorten
@@ -18,6 +18,8 @@ ID = re.compile(r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*")
 REF = re.compile(r"[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*")
 WORD = re.compile(r"[^\[\]\s]+")
 MAX_TEXT = 64_000  # characters; no scene is near it, a runaway generation is
+
+STATED = re.compile(r"\[([A-Za-z][A-Za-z0-9_]*):[^\[\]\s]*\]")
 
 _PIECE = re.compile(r"\[[^\[\]\s]*\]|[^\[\]\s]+|[\[\]]")
 _TAG = re.compile(r"\[(/?)([A-Za-z][A-Za-z0-9_]*)(?::([^\[\]\s]*))?\]")
@@ -134,6 +136,11 @@ def check_value(reader: Reader, tag: Tag, legal: Sequence[str]) -> str | None:
         return tag.value
     reader.report(tag, shorten(tag.text), f"[{tag.name}:] with one of {', '.join(legal)}")
     return None
+
+
+def stated(text: str, names: Container[str], spelled: re.Pattern[str] = STATED) -> Iterator[re.Match[str]]:
+    """Where a text states one of these names, broken or whole; group 1 of a match is the name. `spelled`: as `[name:value]` unless said."""
+    return (found for found in spelled.finditer(text) if found[1] in names)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 
 from cengine.decode import Generation
 from experiments import case as library
-from experiments import coders, compiler, surfaces
+from experiments import coders, compiler, ladder, pools, surfaces
 from experiments.probes import autopsy, column, constrain, diagnosis, flaw
 from experiments.probes.repair import STEPS, repair
 from experiments.probes.score import score
@@ -148,6 +148,35 @@ def test_prompt_tags_in_an_output_are_a_leak_and_rates_are_shares():
 def test_a_compiler_that_draws_otherwise_is_seen_in_the_gold_score():
     broken = {**CONTRACT, "cases": [{**c, "svg_sha256": "0" * 64} for c in CONTRACT["cases"]]}
     assert column.measures(broken, outputs_of(str))["gold_asset_parity_score"] == 0.0
+
+
+ONCE = {  # a rung's spec: what its texts state once
+    "spec02": "xmlns width height viewBox",
+    "spec04": "w h bg layout",
+    "spec06": "w h bg layout topic accent frame density",
+    "spec07": "canvas source theme layout topic accent frame density rail hero",
+    "spec08": "canvas layout theme tone frame density inset gap hero_align columns emphasis rail background connector topic",
+    "spec10": "canvas layout theme tone density topic",
+    "spec11": "canvas layout theme tone density topic",
+    "spec12": "layout theme tone density topic",
+    "spec14a": "layout theme tone density topic",
+    "spec16": "family form theme tone density background segments brackets cards",
+    "atomic": "layout theme tone density topic",
+}
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_what_a_surface_says_once_is_seen_twice_and_put_right(name):
+    spec = ladder.load(name)
+    texts = [target.text for target in pools.draw(spec).trained]
+    for said in ONCE[name].split():
+        spelled = rf' {said}="[^"]*"| \[{said}:[^\]]*\]| \[{said}\] \S+ \[/{said}\]'
+        text, found = next((t, found) for t in texts if (found := re.search(spelled, t)))
+        twice = text[: found.end()] + found[0] + text[found.end() :]
+        assert flaw.flaws(spec.surface, text, "eos") == [], (said, text)
+        assert flaw.flaws(spec.surface, twice, "eos") == ["duplicate_attr"], (said, twice)
+        mended = repair(spec.surface, twice, "eos")
+        assert mended.text == text and "repeat" in mended.steps, (said, twice)
 
 
 # ------------------------------------------------------------------------------------------------- the failure matrix

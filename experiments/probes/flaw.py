@@ -8,20 +8,17 @@ and nothing is compared with an expected text (`autopsy.py`).
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from experiments import surfaces
+from experiments import block, surfaces
 from experiments.probes.score import markers
 from experiments.split import fold, tags
-from experiments.style import AXES
 
 Flaw = Callable[[str, str, str], bool]
 FLAWS: dict[str, Flaw] = {}
 SPECIAL = re.compile(r"<\|[a-z_]+\|>")
 LOOP = re.compile(r"(.{1,32}?)\1{7}")
 PROMPT_ONLY = ("[OUT]", "[task:")
-SINGLE = ("layout", "family", "form", "topic", *AXES)  # attributes of a whole scene
 _TAG = re.compile(r"\[(/?)([A-Za-z][A-Za-z0-9_]*)(:[^\[\]\s]*)?\]")
 
 
@@ -56,10 +53,9 @@ def tail_after_end(surface: str, text: str, stop: str) -> bool:
 
 @flaw
 def duplicate_attr(surface: str, text: str, stop: str) -> bool:
-    """An attribute of the whole scene (layout, theme, tone, ...) stands twice before the first closing marker."""
-    block = text.split(markers(surface)[1])[0]
-    seen = Counter(name for slash, name, value in _TAG.findall(block) if value and not slash and name in SINGLE)
-    return any(count > 1 for count in seen.values()) and _is_bracketed(surface)
+    """What the surface says once (layout, theme, tone, counts, ...) stands twice before the first closing marker."""
+    names = [found[1] for found in once(surface, text.split(markers(surface)[1])[0])]
+    return len(set(names)) < len(names)
 
 
 @flaw
@@ -103,6 +99,12 @@ def repeats(surface: str, text: str, stop: str) -> bool:
     pieces = text.split()
     in_a_row = any(len(set(pieces[i : i + 4])) == 1 for i in range(len(pieces) - 3))
     return in_a_row or bool(LOOP.search(f"{text} ")) or (len(text) >= 8 and len(set(text) - {" "}) <= 2)
+
+
+def once(surface: str, text: str) -> Iterator[re.Match[str]]:
+    """Where a text states what its surface says once; the name is group 1 of each match."""
+    found: Iterator[re.Match[str]] = getattr(surfaces.load(surface), "once", block.once)(text)
+    return found
 
 
 def _is_bracketed(surface: str) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from experiments import surfaces
 from experiments.probes.constrain import is_whole
-from experiments.probes.flaw import SINGLE, SPECIAL
+from experiments.probes.flaw import SPECIAL, once
 from experiments.probes.score import markers
 from experiments.split import fold
 
@@ -100,21 +100,16 @@ def unfinished(surface: str, text: str) -> str:
 
 @step
 def repeat(surface: str, text: str) -> str:
-    """An attribute of the whole scene stands once: the first is kept; so does the opening marker."""
-    if not _bracketed(surface):
-        return text
-    seen: set[str] = set()
+    """What the surface says once (an attribute of the whole scene) stands once: the first is kept; so does the opening marker."""
     opening = markers(surface)[0]
-
-    def keep(found: re.Match[str]) -> str:
-        slash, name, value = found.groups()
-        single = found[0] == opening or (not slash and bool(value) and name in SINGLE)
-        if single and name in seen:
-            return ""
-        seen.update([name] * single)
-        return found[0]
-
-    return _TAG.sub(keep, text)
+    seen: set[str] = set()
+    kept, at = "", 0
+    for found in once(surface, text):
+        if found[1] in seen:
+            kept, at = kept + text[at : found.start()], found.end()
+        seen.add(found[1])
+    head, mark, rest = (kept + text[at:]).partition(opening)
+    return head + mark + (rest.replace(opening, "") if _bracketed(surface) else rest)
 
 
 @step

@@ -2,7 +2,8 @@
 what other packages offer (`experiments/plugin.py`).
 
 A surface is a module with `families()`, `format(scene)`, `parse(text)`, `prompt(scene)` and `vocabulary(...)`; one that has a
-`grammar(pen)` (`experiments/pen.py`) can be decoded under a mask.
+`grammar(pen)` (`experiments/pen.py`) can be decoded under a mask; `once(text)` finds what stands once in a text, broken or whole
+(`tag.stated`), where that is more than the attributes of `block.py`.
 `parse(format(scene)) == scene` for every scene of a family that it carries; whatever it cannot write it refuses.
 Repairing or completing a text is not a surface's work.
 """

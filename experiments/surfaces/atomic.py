@@ -30,13 +30,14 @@ from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.style import AXES, Style
 from experiments.surfaces import atoms, semantic
-from experiments.tag import ID, OUT, REF, TASK, WORD, Reader, SurfaceError, Tag, Vocabulary, frame, read
+from experiments.tag import ID, OUT, REF, TASK, WORD, Reader, SurfaceError, Tag, Vocabulary, frame, read, stated
 from experiments.violation import Violation, nearest, shorten
 from experiments.wording import Parts, Spelling, attributes
 
 MARKER = "scene"
 BARE = WORD
 PARTS = ("name", "id", "from", "to", "bind", "field", "words", "meta")  # of a component, in order; some may repeat
+_ATTRIBUTE = re.compile(r"\[([a-z]+)\]\s+[^\[\]\s]+\s+\[/\1\]")  # an attribute
 ENDS = {"from": "source", "to": "target"}
 ALWAYS = ("layout", "theme", "tone", "density")
 
@@ -53,6 +54,10 @@ def prompt(scene: Scene) -> str:
     if scene.family in payload.families():
         return payload.prompt(scene)
     return semantic.prompt(scene) if scene.family in semantic.families() else block.write_prompt(scene)
+
+
+def once(text: str) -> Iterator[re.Match[str]]:
+    return stated(text, ORDER, _ATTRIBUTE)
 
 
 def values_of(family: Family | None, axis: str) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from experiments.tag import (
     frame,
     read,
     split,
+    stated,
 )
 from experiments.violation import Violation, nearest, shorten
 from experiments.wording import BRACKETS, Say, Spelling, attributes
@@ -59,6 +60,10 @@ def prompt(scene: Scene) -> str:
         refs = [ref for part in scene.components for ref in part.refs]
         return infographic.order(head["layout"], scene.topic, refs, looks)
     raise SurfaceError([Violation("scene", "a drawing that no order asks for", "one that order.lower() makes")])
+
+
+def once(text: str) -> Iterator[re.Match[str]]:
+    return stated(text, HEADER)
 
 
 # ---- writing

@@ -10,14 +10,15 @@ content is bound by position (`stages.stage_1`, ...).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 from experiments import families as folder
 from experiments.family import Family, Form
 from experiments.pen import Pen
 from experiments.scene import Scene
 from experiments.style import AXES, STYLE, Style
-from experiments.tag import OUT, TASK, Reader, SurfaceError, Tag, Vocabulary, check_value, frame, read
+from experiments.tag import OUT, TASK, Reader, SurfaceError, Tag, Vocabulary, check_value, frame, read, stated
 from experiments.violation import Violation, shorten
 
 MARKER = "bundle"
@@ -39,6 +40,17 @@ def _tail(scene: Scene) -> list[str]:
 
 def prompt(scene: Scene) -> str:
     return " ".join([TASK, f"[layout:{scene.family}]", f"[form:{scene.form}]", *_tail(scene), OUT])
+
+
+def once(text: str) -> Iterator[re.Match[str]]:
+    """All that a bundle says: its head and the counts of every form."""
+    return stated(text, (*HEAD, *_fields()))
+
+
+@cache
+def _fields() -> tuple[str, ...]:
+    """The counts of every family's forms."""
+    return tuple(dict.fromkeys(name for family in families() for name in _count_fields(folder.load(family))))
 
 
 def format(scene: Scene) -> str:
@@ -79,11 +91,7 @@ def parse(text: str) -> Scene:
         first.setdefault(tag.name, tag)
     family = _read_family(reader, first.get("family"))
     form = _read_form(reader, first.get("form"), family)
-    fields = (
-        tuple(form.ranges)
-        if form
-        else tuple(dict.fromkeys(f for name in families() for f in _count_fields(folder.load(name))))
-    )
+    fields = tuple(form.ranges) if form else _fields()
     _check_sequence(reader, tags, (*HEAD, *fields), fields if form else ())
     style = {axis: check_value(reader, first[axis], AXES[axis]) for axis in STYLE if axis in first}
     counts = {name: _read_count(reader, first[name]) for name in fields if name in first}

@@ -19,7 +19,7 @@ from experiments import families as folder
 from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.surfaces import atoms
-from experiments.tag import MAX_TEXT, WORD, Reader, SurfaceError, Tag, Vocabulary
+from experiments.tag import MAX_TEXT, WORD, Reader, SurfaceError, Tag, Vocabulary, stated
 from experiments.violation import Violation, nearest, shorten
 from experiments.wording import Spelling, attributes
 
@@ -57,6 +57,11 @@ def prompt(scene: Scene) -> str:
             if spell(order.lower(asked)) == scene:
                 return asked.prompt()
     raise SurfaceError([Violation("scene", "a drawing that no order asks for", "one that spell(order.lower()) makes")])
+
+
+def once(text: str) -> Iterator[re.Match[str]]:
+    """The attributes of the document's own tag."""
+    return stated(text[: text.find(">") + 1] or text, ROOT, _ATTRIBUTE)
 
 
 # ---- writing

@@ -10,7 +10,8 @@ the same as the semantic surface's, ask for those that `infographic.derive` make
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from experiments import atom
 from experiments.infographic import LEGAL_TONES
@@ -18,7 +19,7 @@ from experiments.pen import Pen
 from experiments.scene import Scene
 from experiments.style import AXES, Style
 from experiments.surfaces import compact, semantic
-from experiments.tag import OUT, TASK, SurfaceError, Vocabulary, frame, read, split
+from experiments.tag import OUT, TASK, SurfaceError, Vocabulary, frame, read, split, stated
 from experiments.violation import Violation, shorten
 
 MARKER = "scene"
@@ -41,6 +42,11 @@ def families() -> tuple[str, ...]:
 
 def prompt(scene: Scene) -> str:
     return semantic.prompt(scene)
+
+
+def once(text: str) -> Iterator[re.Match[str]]:
+    """Attributes and components: every tag of such a scene."""
+    return stated(text, (*ORDER, *semantic.components(NAMES)))
 
 
 def format(scene: Scene) -> str:

@@ -10,7 +10,8 @@ components. A scene names an asset only where it is not the layout's own. The la
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from experiments import atom
@@ -45,6 +46,7 @@ from experiments.tag import (
     frame,
     read,
     split,
+    stated,
 )
 from experiments.violation import Violation, shorten
 from experiments.wording import Parts, attributes
@@ -96,6 +98,11 @@ def prompt(scene: Scene) -> str:
         raise SurfaceError([Violation("scene.style", "a style that no order asks for", "one of infographic.derive()")])
     refs = [ref for part in scene.of(load(scene.family).main) for ref in part.refs]
     return order(layout_of(scene.family), scene.topic, refs, asdict(asked))
+
+
+def once(text: str) -> Iterator[re.Match[str]]:
+    """Attributes, looks and components: every tag of such a scene."""
+    return stated(text, (*ORDER, *LOOKS, *components()))
 
 
 # ---- writing
