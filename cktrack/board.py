@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from experiments.probes import column, diagnosis
 from experiments.run import Outcome
-from promotion import Matrix, Rate, measure
+from experiments.split import asked
+from promotion import CaseScore, Matrix, Rate, measure
+from promotion import metrics as measures
 
 NOTE_LIMIT = 7900  # characters of a run's note that every store keeps
 GATES = "\n## Gates\n\n"
@@ -15,13 +17,27 @@ HEADLINE = ("exact", "renderable", "materialized", "truncation")
 
 
 def rates(matrix: Matrix) -> dict[str, dict[str, Rate]]:
-    """scope -> metric -> rate; scopes are all, held_out, ood, split/X and family/X."""
-    return measure(matrix)
+    """scope -> metric -> rate; scopes are all, held_out, ood, split/X and family/X, and layout/X where a family has several."""
+    asks = measures()
+    return measure(matrix) | {
+        f"layout/{name}": {metric: ask(rows) for metric, ask in asks.items()} for name, rows in _layouts(matrix).items()
+    }
+
+
+def _layouts(matrix: Matrix) -> dict[str, list[CaseScore]]:
+    """The rows of each layout that prompts ask for, of families that have more than one."""
+    asking = [(row, name) for row in matrix.rows if (name := asked(row.prompt).get("layout"))]
+    own = {family: {name for row, name in asking if row.family == family} for family in matrix.families()}
+    found: dict[str, list[CaseScore]] = {}
+    for row, name in sorted(asking, key=lambda pair: pair[1]):
+        if len(own.get(row.family, ())) > 1:
+            found.setdefault(name, []).append(row)
+    return found
 
 
 def metrics(board: Mapping[str, Mapping[str, Rate]]) -> dict[str, float]:
-    """Flat metric names: `exact`, `exact.split.unseen_target`, `exact.family.timeline`; `exact_low` is the lower end of the 95 %
-    interval, `cases` the count. The stage metrics only over everything, held-out and out-of-distribution cases."""
+    """Flat metric names: `exact`, `exact.split.unseen_target`, `exact.family.timeline`, `exact.layout.badge`; `exact_low` is the lower end of the
+    95 % interval, `cases` the count. The stage metrics only over everything, held-out and out-of-distribution cases."""
     found: dict[str, float] = {}
     for scope, row in board.items():
         where = "" if scope == "all" else "." + scope.replace("/", ".")

@@ -23,6 +23,7 @@ from experiments.surfaces import atoms, raw_svg, semantic
 
 LINES = ("frame", "connector")
 ORDER = ("color", "bg", "frame", "density")
+NAMES = (*STYLE, *LINES, "accent", "bg", "color", "color2")  # tags of prompts that ask for a look
 
 Look = tuple[tuple[str, str], ...]  # name, value
 

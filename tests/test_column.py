@@ -12,7 +12,7 @@ import pytest
 
 from cengine.decode import Generation
 from experiments import case as library
-from experiments import coders, compiler, ladder, pools, surfaces
+from experiments import coders, compiler, ladder, pools, prompt, surfaces
 from experiments.probes import autopsy, column, constrain, diagnosis, flaw
 from experiments.probes.repair import STEPS, repair
 from experiments.probes.score import score
@@ -243,6 +243,76 @@ def test_each_symptom_suggests_its_action(name, planted):
     base |= {"begun": 0.0, "final_loss": 0.2}
     assert diagnosis.suggest(replace(GOOD, **{**base, **planted})).symptom == name
     assert [row[0] for row in diagnosis.SYMPTOMS] == [row[0] for row in SYMPTOMS], "every row of the matrix is tried"
+
+
+def answers_of(name, say, many=24):
+    """Targets of a spec's surface, every other one answered by `say(expected)`."""
+    spec = ladder.load(name)
+    trained = pools.draw(spec).trained
+    cases = [
+        {
+            "id": str(number), "split": "seen", "surface": "tags", "family": t.family, "form": t.scene.form, "case": t.case,
+            "prompt": prompt.write("tags", 0, t.scene, spec.surface), "expected": t.text, "svg_sha256": "",
+        }
+        for number, t in enumerate(trained[:: len(trained) // many][:many])
+    ]  # fmt: skip
+    contents = {f"{c['family']}/{c['case']}": dict(library.content(c["family"], c["case"])) for c in cases}
+    contract = {
+        "contract": name,
+        "surface": spec.surface,
+        "contents": contents,
+        "splits": {"seen": {"kind": "seen"}},
+        "cases": cases,
+    }
+    outputs = []
+    for number, case in enumerate(cases):
+        raw = say(case["expected"]) if number % 2 else case["expected"]
+        scored = score(contract, case, raw, "eos")
+        outputs.append(Output(case, raw, "eos", 9, scored, autopsy.classify(contract, case, raw, scored)))
+    return diagnosis.facts(contract, outputs)
+
+
+def other(text, spelled, *values):
+    """The text with one of the values that is not in it in the place of every match's group."""
+    value = next(v for v in values if v not in text)
+    return re.sub(spelled, lambda found: found[0].replace(found[1], value), text)
+
+
+FILLS = r"\[fill:(red|blue|green|orange|purple)\]"
+LOOKS = {
+    "a drawing's colours as numbers": ("spec02", lambda t: other(t, r'fill="(#(?:ef4444|3b82f6|22c55e|f97316|a855f7))"', "#ef4444", "#3b82f6")),
+    "a drawing's colours": ("spec04", lambda t: other(t, FILLS, "red", "blue", "green")),
+    "a colour in a text that does not parse": ("spec04", lambda t: other(t, FILLS, "red", "blue", "green") + " [svg]"),
+    "a drawing's background": ("spec04", lambda t: other(t, r"\[bg:(\w+)\]", "mint", "slate")),
+    "an accent of atoms": ("spec06", lambda t: other(t, r"\[accent:(\w+)\]", "green", "gray", "orange")),
+    "the shapes' accent": ("spec06", lambda t: re.sub(r"\[fill:\w+\]", "[fill:teal]", t)),
+    "an accent": ("spec07", lambda t: other(t, r"\[accent:(\w+)\]", "green", "gray", "orange")),
+    "a tone": ("spec08", lambda t: other(t, r"\[tone:(\w+)\]", "green", "gray", "orange")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("planted", LOOKS)
+def test_another_look_is_drift_on_every_surface(planted):
+    found = answers_of(*LOOKS[planted])
+    assert found.style_drift == 0.5 and "theme_tone_drift" in found_in(found) and found.layout_drift == 0.0
+    assert set(found.failures) == {"syntax" if "parse" in planted else "style"}
+
+
+@pytest.mark.parametrize("name", ["spec02", "spec04", "spec06"])
+def test_what_is_right_or_wrong_in_other_ways_is_no_drift(name):
+    assert answers_of(name, str).style_drift == 0.0
+    moved = answers_of(
+        name, lambda t: re.sub(r'(\[(?:y|cy|ty):| (?:y|cy)=")(\d+)', lambda m: f"{m[1]}{int(m[2]) + 1}", t)
+    )
+    assert moved.exact < 1.0 and moved.style_drift == 0.0 and "style" not in moved.failures
+
+
+def test_drift_is_not_known_where_no_look_is_asked_for(monkeypatch):
+    monkeypatch.setattr(surfaces.load("gold"), "prompt", lambda scene: f"[task:svg] [layout:{scene.family}] [OUT]")
+    flaw.answered.cache_clear()
+    line = next(line for line in diagnosis.autopsy(facts_of(str)) if line.name == "theme_tone_drift")
+    flaw.answered.cache_clear()
+    assert line.found is None and line.value is None and "Not known" in line.why
 
 
 CUT, HIGH = "right beginnings that are cut off", "no family is learned, the loss is high"

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from cktrack import board
 from promotion import SCORES, CaseScore, Status, Verdict, gates, judge, load, measure, metrics, statistic, wins
 from promotion.matrix import scored, units
 from promotion.metric import rate
@@ -87,6 +88,17 @@ def test_the_ood_rate_sees_only_what_the_contract_marks():
     assert measured["all"]["ood_pass_rate"].n == 300 and measured["all"]["exact"].n == 540
     assert measured["split/unseen_prompt"]["ood_pass_rate"].n == 0
     assert measured["family/memory_map"]["exact"].n_effective == 140  # a seen and an unseen prompt share 40 targets
+
+
+def test_a_family_of_several_layouts_is_counted_by_each():
+    made, one, two = matrix(), *(f"[task:svg] [layout:{name}] [bg:mint] [OUT]" for name in ("badge", "pair-h"))
+    rows = tuple(replace(row, prompt=(one, two)[at % 3 == 0], exact=at % 3 == 0) for at, row in enumerate(made.rows))
+    found = board.metrics(board.rates(replace(made, rows=rows)))
+    assert found["exact.layout.badge"] == 0.0 and found["exact.layout.pair-h"] == 1.0
+    assert found["renderable.layout.badge"] == found["materialized.layout.badge"] == 1.0
+    assert found["cases.layout.badge"] + found["cases.layout.pair-h"] == len(rows)
+    alike = replace(made, rows=tuple(replace(row, prompt=f"[layout:{row.family}] [OUT]") for row in rows))
+    assert not any(scope.startswith("layout/") for scope in (*board.rates(made), *board.rates(alike)))
 
 
 def test_every_metric_says_what_it_is():

@@ -8,6 +8,7 @@ expected tags, but does not compile), unknown.
 from __future__ import annotations
 
 from experiments import surfaces
+from experiments.probes import flaw
 from experiments.probes.score import Score
 from experiments.split import fold, tags
 from experiments.tag import SurfaceError
@@ -45,11 +46,11 @@ def classify(contract: dict, case: dict, raw: str, score: Score) -> str:
     expected = surface.parse(case["expected"])
     if got.family != expected.family:
         return "family"
-    if got.form != expected.form:
+    if got.form != expected.form or flaw.drifted(contract["surface"], raw, case["expected"], flaw.PLACE):
         return "form"
     if got.topic != expected.topic:
         return "topic"
-    if got.style != expected.style:
+    if got.style != expected.style or flaw.off_look(contract["surface"], raw, case["expected"]):
         return "style"
     if got.counts != expected.counts:
         return "counts"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from experiments import look as looks
 from experiments.probes import flaw
 from experiments.split import fold
 
@@ -37,7 +38,7 @@ class Facts:
     exact_not_materialized: int
     drawn_wrong: int  # materialized, but not renderable: the books do not agree
     layout_drift: float
-    style_drift: float
+    style_drift: float | None
     gold_parity: float | None
     repaired: float | None = None
     constrained: float | None = None
@@ -75,6 +76,7 @@ def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping
     """The facts of scored outputs (`session.Output`) and of what a run measured."""
     n, given = max(1, len(outputs)), measures or {}
     surface = contract["surface"]
+    dressed = any(name in looks.NAMES for o in outputs for name in flaw.answered(surface, o.case["expected"]) or ())
     seen: Counter[str] = Counter()
     for o in outputs:
         seen.update(flaw.flaws(surface, o.raw, o.stop))
@@ -99,10 +101,8 @@ def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping
         kinds=by(lambda o: contract["splits"][o.case["split"]]["kind"]),
         exact_not_materialized=sum(o.score.exact and not o.score.materialized for o in outputs),
         drawn_wrong=sum(o.score.materialized and not o.score.renderable for o in outputs),
-        layout_drift=share(lambda o: flaw.drifted(o.raw, o.case["expected"], ("layout", "family", "form"))),
-        style_drift=share(
-            lambda o: flaw.drifted(o.raw, o.case["expected"], ("theme", "tone", "density", "background"))
-        ),
+        layout_drift=share(lambda o: flaw.drifted(surface, o.raw, o.case["expected"], flaw.PLACE)),
+        style_drift=share(lambda o: flaw.off_look(surface, o.raw, o.case["expected"])) if dressed else None,
         gold_parity=given.get("gold_asset_parity_score"),
         repaired=given.get("repaired.exact"),
         constrained=given.get("constrained.exact"),
@@ -191,8 +191,8 @@ def layout_drift(f: Facts) -> tuple[bool | None, float | None]:
 
 @cls
 def theme_tone_drift(f: Facts) -> tuple[bool | None, float | None]:
-    """Another theme, tone, density or background than expected."""
-    return _rate(f.style_drift)
+    """Another look than prompts ask for: theme, tone, accent, colours, background, frame, density. Not known where they ask for none."""
+    return (None, None) if f.style_drift is None else _rate(f.style_drift)
 
 
 @cls

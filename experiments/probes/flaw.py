@@ -8,11 +8,13 @@ and nothing is compared with an expected text (`autopsy.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
+from functools import lru_cache
 
-from experiments import block, surfaces
+from experiments import atom, block, look, order, surfaces
 from experiments.probes.score import markers
 from experiments.split import fold, tags
+from experiments.tag import SurfaceError
 
 Flaw = Callable[[str, str, str], bool]
 FLAWS: dict[str, Flaw] = {}
@@ -111,7 +113,38 @@ def _is_bracketed(surface: str) -> bool:
     return markers(surface)[0].startswith("[")
 
 
-def drifted(raw: str, expected: str, names: tuple[str, ...]) -> bool:
-    """Whether a tag of one of these names says something else than expected."""
-    got, want = tags(fold(raw)), tags(fold(expected))
-    return any(got.get(name) != want.get(name) for name in names)
+PLACE = ("layout", "family", "form")
+_FILL = re.compile(
+    r"\[(?:fill|stroke):([^\[\]\s]+)\]|\[meta\] (?:fill|stroke) (\S+) \[/meta\]| (?:fill|stroke)=\"([^\"]+)\""
+)
+
+
+def drifted(surface: str, raw: str, expected: str, names: Container[str]) -> bool:
+    """Whether an output answers a prompt with another value of one of these names than expected. Of an output that answers no prompt, whether
+    it says another one in a tag.
+    """
+    got, want = answered(surface, raw), answered(surface, expected)
+    if got is None or want is None:
+        got, want = tags(fold(raw)), tags(fold(expected))
+    return any(got.get(name) != want.get(name) for name in {*got, *want} if name in names)
+
+
+def off_look(surface: str, raw: str, expected: str) -> bool:
+    """Whether an output answers to another look than expected, or draws in a colour of prompts that is not expected."""
+    return drifted(surface, raw, expected, look.NAMES) or bool(_colours(raw) - _colours(expected))
+
+
+@lru_cache(4096)
+def answered(surface: str, text: str) -> Mapping[str, str] | None:
+    """The tags of the prompt that a text answers; None for one that answers none."""
+    module = surfaces.load(surface)
+    try:
+        return tags(module.prompt(module.parse(text.strip())))
+    except SurfaceError:
+        return None
+
+
+def _colours(text: str) -> set[str]:
+    """The colours of shapes, as numbers, of those that prompts can ask for."""
+    named = ("".join(found.groups("")) for found in _FILL.finditer(fold(text)))
+    return {atom.COLOURS.get(name, name) for name in named} & {atom.COLOURS[name] for name in order.COLOURS}
