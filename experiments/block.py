@@ -78,6 +78,15 @@ def refuse_foreign(
                 "scene.form", scene.form or "counts", f"no form and no counts: the {surface} surface cannot write them"
             )
         )
+    found += [
+        Violation(
+            f"scene.components.{index}.states",
+            ", ".join(part.states),
+            f"none: the {surface} surface leaves them to the content",
+        )
+        for index, part in enumerate(scene.components)
+        if part.states
+    ]
     if not ID.fullmatch(scene.topic) and (scene.topic or with_topic):
         found.append(Violation("scene.topic", shorten(scene.topic), "letters, digits and _"))
     for axis, legal in AXES.items():

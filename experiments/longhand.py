@@ -2,21 +2,21 @@
 
 People's older scenes are written so. `fold` turns each such block into the one reference that says the same here, `[ref:nodes.a]`:
 all fields must lie under one piece of content, be fields that the component's content has, and list entries must count up from 0.
-Three limits follow from a scene holding one reference to a piece: the whole piece is drawn, also a field that the block left
-out; a block without an id takes the last step of its reference as its id; and the state of a table row is content here, so
-`[row_state:]` must be a legal state but the content's state is drawn.
+Two limits follow from a scene holding one reference to a piece: the whole piece is drawn, also a field that the block left
+out; and a block without an id takes the last step of its reference as its id. The states of a table's rows are kept
+(`Component.states`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from experiments import block
 from experiments.family import Kind
 from experiments.style import STATES
-from experiments.tag import Reader, Tag
+from experiments.tag import Reader, Tag, check_value
 from experiments.violation import shorten
 
 # What a field's tag (without its _ref) refers to inside the piece of content. `*` stands for a position in a list.
@@ -29,41 +29,53 @@ FIELDS = {
 TABLE = ("table_header", "table_row")  # blocks inside a table block; their [cell_ref:]s are header.* and rows.ROW.*
 
 
-def fold(reader: Reader, tags: Sequence[Tag], kinds: Mapping[str, Kind]) -> Iterator[Tag]:
-    """The tags between a scene's attributes and its end, with every longhand block in the short spelling."""
+def fold(
+    reader: Reader, tags: Sequence[Tag], kinds: Mapping[str, Kind]
+) -> tuple[list[Tag], dict[int, tuple[str, ...]]]:
+    """The tags between a scene's attributes and its end, with every longhand block in the short spelling; and by the position
+    of a block's opening tag, the states of the rows that it states any of.
+    """
+    folded: list[Tag] = []
+    stated: dict[int, tuple[str, ...]] = {}
     at = 0
     while at < len(tags):
         kind = kinds.get(tags[at].name) if not tags[at].closing else None
         end = next((i for i in range(at, len(tags)) if kind and tags[i].text == f"[/{kind.name}]"), None)
         if kind is None or end is None or not any(_is_longhand(kind, tag) for tag in tags[at + 1 : end]):
-            yield tags[at]
+            folded.append(tags[at])
             at += 1
             continue
-        yield tags[at]
-        yield from _fold_block(reader, kind, tags[at + 1 : end])
-        yield tags[end]
+        inner, states = _fold_block(reader, kind, tags[at + 1 : end])
+        folded += [tags[at], *inner, tags[end]]
+        if any(states):
+            stated[tags[at].position] = tuple(states)
         at = end + 1
+    return folded, stated
 
 
 def _is_longhand(kind: Kind, tag: Tag) -> bool:
     return tag.name.endswith("_ref") and tag.name not in {field.tag for field in block.fields(kind)}
 
 
-def _fold_block(reader: Reader, kind: Kind, tags: Sequence[Tag]) -> list[Tag]:
+def _fold_block(reader: Reader, kind: Kind, tags: Sequence[Tag]) -> tuple[list[Tag], list[str]]:
+    """The tags of one block in the short spelling, and the state of each row, empty where it has none."""
     own = {field.tag for field in block.fields(kind)}
     kept: list[Tag] = []
     piece: str | None = None
     seen: Counter[str] = Counter()
-    inside, row = "", -1
+    states: list[str] = []
+    inside = ""
     for tag in tags:
         if tag.name in own:
             kept.append(tag)
         elif tag.name in TABLE and tag.value is None and kind.name == "table_block":
-            row += tag.name == "table_row" and not tag.closing
-            inside = "" if tag.closing else "header" if tag.name == "table_header" else f"rows.{row}"
+            if tag.name == "table_row" and not tag.closing:
+                states.append("")
+            inside = "" if tag.closing else "header" if tag.name == "table_header" else f"rows.{len(states) - 1}"
         elif tag.name == "row_state" and inside.startswith("rows"):
-            if tag.value not in STATES:
-                reader.report(tag, shorten(tag.text), f"[row_state:] with one of {', '.join(STATES)}")
+            if states[-1]:
+                reader.report(tag, f"a second {shorten(tag.text)}", "one state in a row")
+            states[-1] = check_value(reader, tag, STATES) or ""
         else:
             suffix = _suffix(kind, tag, inside, seen)
             start = (tag.value or "").removesuffix(f".{suffix}" if suffix else "")
@@ -78,7 +90,7 @@ def _fold_block(reader: Reader, kind: Kind, tags: Sequence[Tag]) -> list[Tag]:
     if piece and kind.id_tag and kind.id_tag not in {tag.name for tag in kept}:
         name = piece.rpartition(".")[2]
         kept.insert(0, replace(tags[0], name=kind.id_tag, value=name, text=f"[{kind.id_tag}:{name}]"))
-    return kept
+    return kept, states
 
 
 def _suffix(kind: Kind, tag: Tag, inside: str, seen: Counter[str]) -> str | None:

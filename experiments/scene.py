@@ -18,7 +18,8 @@ Counts = tuple[tuple[str, int], ...]
 class Component:
     """One part of a scene. Edges have `source` and `target`; the rest may have an `id`. `ref` is a dotted path into
     the content; `more` are further ones, of kinds that hold several. Kinds that take their content field by field have one path for
-    each of their `fields` instead.
+    each of their `fields` instead. `states` are those of a table's rows, in order, where the scene states them: they are drawn in
+    place of the content's; an empty one leaves a row to the content.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Component:
     attributes: tuple[tuple[str, str], ...] = ()
     more: tuple[str, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
+    states: tuple[str, ...] = ()
 
     @property
     def refs(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,10 @@ here = pytest.mark.skipif(not SCENES, reason="no gold scenes beside the reposito
 
 
 def content_of(path: Path) -> Any:
-    stem = path.name.removesuffix(".scene.compact.dsl")
-    choices = [path.with_name(f"{stem}.content.compact.json"), path.with_name(f"{stem}.content.json")]
-    return json.loads(next(p for p in choices if p.exists()).read_text())
+    """The content that a scene was written for: a compact scene's own one, where it has one."""
+    stem, _, ending = path.name.partition(".scene.")
+    own = path.with_name(f"{stem}.content.{ending.replace('dsl', 'json')}")
+    return json.loads((own if own.exists() else path.with_name(f"{stem}.content.json")).read_text())
 
 
 @here
@@ -78,7 +80,20 @@ def test_full_scene_says_the_same_and_draws(path: Path) -> None:
     """Blocks with one reference, and blocks that refer field by field; the full scenes only state more style attributes."""
     brief = path.with_name(path.name.replace(".scene.dsl", ".scene.compact.dsl"))
     scene, short = gold.parse(path.read_text(), ordered=False), compact.parse(brief.read_text())
-    assert (scene.family, scene.topic, scene.components) == (short.family, short.topic, short.components)
+    bare = replace(scene, components=tuple(replace(part, states=()) for part in scene.components))
+    assert (scene.family, scene.topic, bare.components) == (short.family, short.topic, short.components)
     assert (scene.style.theme, scene.style.tone) == (short.style.theme, short.style.tone)
-    assert gold.parse(gold.format(scene)) == scene == compact.parse(compact.format(scene))
-    assert compiler.compile(scene, content_of(brief)).svg
+    assert gold.parse(gold.format(bare)) == bare == compact.parse(compact.format(bare))
+    drawn = compiler.compile(scene, content_of(path)).svg
+    assert drawn == compiler.compile(scene, content_of(brief)).svg
+
+
+@here
+@pytest.mark.parametrize("path", FULL, ids=lambda p: f"{p.parent.name}/{p.name.split('.')[0]}")
+def test_each_state_of_a_row_is_drawn(path: Path) -> None:
+    text, content = path.read_text(), content_of(path)
+    drawn = compiler.compile(gold.parse(text, ordered=False), content).svg
+    for said in re.finditer(r"\[row_state:(\w+)\]", text):
+        other = "normal" if said[1] == "danger" else "danger"
+        changed = f"{text[: said.start(1)]}{other}{text[said.end(1) :]}"
+        assert compiler.compile(gold.parse(changed, ordered=False), content).svg != drawn

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import case, families, infographic, order, surfaces
+from experiments import case, compiler, families, infographic, order, surfaces
 from experiments.probes import score
 from experiments.scene import Component, Scene
 from experiments.style import AXES, Style
-from experiments.surfaces import SurfaceError, bundle, compact, dotted, gold, keyed, raw_svg, semantic
+from experiments.surfaces import SurfaceError, atomic, bundle, compact, dotted, gold, keyed, raw_svg, semantic
 
 SCENES = [c.scene(Style()) for name in ("gold", "keyed", "asset") for c in case.every(surface=name)]
 DRAWINGS = [c.scene(Style()) for c in case.every("atoms")] + [
@@ -324,6 +324,7 @@ LONG_FAULTS = {
     "both spellings": (LONG, "[node_id:a]", "[node_id:a] [ref:nodes.a]", "second time"),
     "a row out of turn": (TABLE, "groups.0.rows.1.0", "groups.0.rows.2.0", "groups.0.rows.1.0"),
     "a state that is none": (TABLE, "[row_state:success]", "[row_state:great]", "row_state"),
+    "two states of a row": (TABLE, "[row_state:success]", "[row_state:success] [row_state:danger]", "one state in a row"),
     "a state outside of a row": (TABLE, "[table_header]", "[row_state:success] [table_header]", "table_block's content"),
 }  # fmt: skip
 
@@ -336,9 +337,35 @@ def test_blocks_that_refer_field_by_field_are_read_as_one_reference() -> None:
         Component("outcome_panel", id="b", ref="outcomes.b"),
         Component("decision_edge", source="a", target="b", ref="edges.a_b"),
     )
-    assert gold.parse(TABLE, ordered=False).components[1:] == (Component("table_block", ref="groups.0"),)
+    assert gold.parse(TABLE, ordered=False).components[1:] == (
+        Component("table_block", ref="groups.0", states=("success", "")),
+    )
     with pytest.raises(SurfaceError, match="headline_ref"):
         gold.parse(LONG)  # a model is held to the one canonical spelling
+
+
+ROWS = [["on", "off"], {"cells": ["in", "out"], "state": "danger"}]
+
+
+def table(*rows: object) -> dict[str, object]:
+    return {"header": {"headline": "Doors"}, "groups": [{"title": "Hall", "header": ["a", "b"], "rows": rows}]}
+
+
+def test_the_states_that_a_scene_gives_its_rows_are_drawn() -> None:
+    """Rows are lists of cells or say their state; the scene's states count before the content's, and may not be more than the rows."""
+    scene = gold.parse(TABLE, ordered=False)
+    plain = gold.parse(TABLE.replace("[row_state:success] ", ""), ordered=False)
+    said = [{"cells": ["on", "off"], "state": "success"}, ROWS[1]]
+    assert compiler.compile(scene, table(*ROWS)).svg == compiler.compile(plain, table(*said)).svg
+    assert compiler.compile(plain, table(*ROWS)).svg == compiler.compile(plain, table({"cells": ROWS[0]}, ROWS[1])).svg
+    assert compiler.compile(plain, table(*ROWS)).svg != compiler.compile(plain, table(*said)).svg
+    with pytest.raises(compiler.CompileError, match=r"content\.groups\.0\.rows: got 1 rows, expected 2 rows"):
+        compiler.compile(scene, table(ROWS[0]))
+    with pytest.raises(compiler.CompileError, match="at least 2 items"):
+        compiler.compile(plain, table(["on"]))
+    for surface in (gold, compact, atomic):
+        with pytest.raises(SurfaceError):  # no surface writes such a scene without its states
+            surface.format(scene)
 
 
 @pytest.mark.parametrize("fault", LONG_FAULTS)

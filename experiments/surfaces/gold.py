@@ -10,6 +10,7 @@ is `compact.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from experiments import block, longhand
 from experiments import families as folder
@@ -58,9 +59,13 @@ def parse(text: str, *, ordered: bool = True) -> Scene:
     header, body = block.split_header(frame(reader, MARKER))
     values = block.read_attributes(reader, header, block.ALWAYS if ordered else ("layout",), ordered)
     kinds = block.kinds_of([values["layout"]] if "layout" in values else families())
+    states: dict[int, tuple[str, ...]] = {}
     if not ordered:
-        body = list(longhand.fold(reader, body, kinds))
-    return block.build(reader, values, list(read_blocks(reader, body, kinds, _read_fields)))
+        body, states = longhand.fold(reader, body, kinds)
+    parts = list(read_blocks(reader, body, kinds, _read_fields))
+    if states:
+        parts = [(replace(part, states=states.get(tag.position, ())), tag) for part, tag in parts]
+    return block.build(reader, values, parts)
 
 
 def read_blocks(

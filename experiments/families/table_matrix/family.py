@@ -4,6 +4,8 @@ surfaces.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, model_validator
 
 from experiments.compiler.bind import Bound
@@ -15,8 +17,15 @@ from experiments.family import Family, Kind, by_name
 
 
 class Row(Shape):
+    """A row of cells; a bare list is read as `{"cells": list}`."""
+
     cells: tuple[Short, ...] = Field(min_length=2, max_length=6)
     state: State = "normal"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_list(cls, value: Any) -> Any:
+        return {"cells": value} if isinstance(value, list) else value
 
 
 class Group(Shape):

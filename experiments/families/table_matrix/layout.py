@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from experiments.compiler.bind import Bound, Item
 from experiments.compiler.legend import draw_legend, state_colour
@@ -11,6 +12,7 @@ from experiments.compiler.sheet import Sheet
 from experiments.compiler.table import STRIPE, column_widths
 from experiments.compiler.table import row as draw_row
 from experiments.compiler.tree import Box, Ornament, Tree
+from experiments.violation import Violation
 
 
 def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
@@ -43,24 +45,33 @@ def _table(page: Page, item: Item, index: int) -> None:
     left, room = page.x0 + inset, page.room - 2 * inset
     y = page.y + sheet.pad * 0.9 + head.height + sheet.pad * 0.6
     pad = sheet.pad * 0.65
-    rows = [row.cells for row in group.rows]
+    rows, states = [row.cells for row in group.rows], _states(page, item)
     columns = column_widths(sheet, group.header, rows, room - STRIPE, pad)
     heading = _named(f"{item.ref}.header", group.header)
     y += draw_row(page, box, f"{item.ref}.header", heading, left, y, room, columns, pad, sheet.surface_2, None, True).h
     for i, row in enumerate(group.rows):
-        colour = state_colour(sheet, row.state)
+        colour = state_colour(sheet, states[i])
         ground = sheet.tinted(colour) if colour else sheet.surface
         y += sheet.pad * 0.15
         path = f"{item.ref}.rows.{i}.cells"
         cells = _named(path, row.cells)
         drawn = draw_row(page, box, path, cells, left, y, room, columns, pad, ground, colour, False)
         y = drawn.bottom
-        if not colour and i + 1 < len(group.rows) and not state_colour(sheet, group.rows[i + 1].state):
+        if not colour and i + 1 < len(group.rows) and not state_colour(sheet, states[i + 1]):
             y += sheet.pad * 0.15
             box.add(Ornament("line", left + pad, y, room - 2 * pad, 0, stroke=sheet.rule))
     box.h = y + inset - page.y
     page.add(box)
     page.y += box.h
+
+
+def _states(page: Page, item: Item) -> list[str]:
+    """The state of each row: the scene's where it states one, else the content's."""
+    rows, said = item.data.rows, item.part.states
+    if len(said) > len(rows):
+        expected = f"{len(said)} rows, as many as the scene states"
+        page.issues.append(Violation(f"content.{item.ref}.rows", f"{len(rows)} rows", expected))
+    return [state or row.state for state, row in zip_longest(said[: len(rows)], rows)]
 
 
 def _named(path: str, cells: Sequence[str]) -> list[tuple[str, str]]:
