@@ -109,17 +109,6 @@ def _best(unit: Callable[[], object]) -> float:
     return min(seconds)
 
 
-def free_memory() -> int | None:
-    """Bytes that a new process could have without pushing others out; None where the system does not tell."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return None
-
-
 def peak_memory() -> int:
     """The most memory that this process has held, in bytes. Linux's own count is of this program alone; getrusage's, which is taken
     elsewhere, may begin with that of the process that started it."""

@@ -362,11 +362,11 @@ def test_a_named_shape_is_taken_and_sizes_replace_its_own():
 
 
 def test_what_does_not_fit_in_memory_is_refused_before_it_begins(monkeypatch):
-    monkeypatch.setattr(machine, "free_memory", lambda: 2 * 10**6)
+    monkeypatch.setattr("experiments.preflight.machine.free_memory", lambda: 2 * 10**6)
     monkeypatch.setattr(machine, "facts", lambda *_: pytest.fail("measured"))
     with pytest.raises(
         ValueError, match=r"3 contestants would need about \d+\.\d GB at once, 0\.0 GB are free; ask for fewer"
     ):
         train.measure(Shape(), 1, 1, "eager", "4")
-    monkeypatch.setattr(machine, "free_memory", lambda: None)
+    monkeypatch.setattr("experiments.preflight.machine.free_memory", lambda: None)
     train.fits(Shape(), 4, 2, ["eager"])

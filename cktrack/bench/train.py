@@ -66,8 +66,9 @@ def fits(shape: Shape, rows: int, threads: int, names: list[str]) -> None:
     gradients and moments, and every tensor of the step in a place of its own."""
     from cengine.inventory import plan_of
     from cengine.train import part_of
+    from experiments.preflight.machine import free_memory
 
-    free, config = machine.free_memory(), shape.config()
+    free, config = free_memory(), shape.config()
     part = part_of(rows, config.ctx, threads)
     ours_ = sum(plan_of(config, rows, config.ctx, p, part)["bytes"]["arena"] for p in ("fp32", "bf16"))
     theirs_ = 16 * config.parameter_count() + plan_of(config, rows, config.ctx)["bytes"]["shared_if_apart"]

@@ -25,7 +25,7 @@ WRITTEN = 8  # bytes on disk for a byte of rows: text, tables, outputs with thei
 
 
 def free_memory() -> int | None:
-    """Bytes that a new process may have, where the system tells."""
+    """Bytes that a new process could have without pushing others out, or else all that the machine has; None where the system does not tell."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
