@@ -47,8 +47,9 @@ def corpus_run(
     from cktrack.store import open_store
     from experiments.userdata import study
 
-    prepared = study.prepare(file)  # a corpus that cannot be trained opens no store
-    report = run_corpus(open_store(), prepared, of_run(threads), Console(stderr=True))
+    options = of_run(threads)
+    prepared = study.prepare(file, options.threads)  # a corpus that cannot be trained opens no store
+    report = run_corpus(open_store(), prepared, options, Console(stderr=True))
     if json_:
         print(json.dumps(report, indent=1, allow_nan=False))
     else:

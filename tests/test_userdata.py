@@ -13,6 +13,8 @@ import yaml
 
 from cengine import parity
 from cktrack import cli
+from experiments import training
+from experiments.preflight import machine
 from experiments.split import fold
 from experiments.userdata import manifest, reader, reserve, score, study
 from experiments.userdata.manifest import ManifestError
@@ -271,6 +273,33 @@ def test_bad_input_opens_no_store(command, corpus, home):
     assert not (home / "mlflow.db").exists() and not (home / "runs").exists()
     code, _, told = command(path.parent / "gone.yaml")
     assert code == 2 and "no such file" in told
+
+
+@pytest.mark.parametrize(("tokens", "batch"), [(5_000, 1024), (1_000, 1_000_000), (100_000, 8), (1_000, None)])
+def test_no_run_processes_more_tokens_than_its_budget(corpus, tokens, batch):
+    """A batch that the budget does not pay for is cut down to one step a stage, and the report says so."""
+    rows = {"pretrain": ["train.txt"], "midtrain": ["train.txt"]}
+    prepared = study.prepare(corpus(rows=rows, train={"tokens": tokens, "batch": batch}))
+    rung, window = prepared.plan.rung, prepared.plan.window
+    steps = [training.steps_of(budget, rung, window, 1.0) for budget in rung.budget.values()]
+    assert 0 < sum(steps) * rung.rows * window <= tokens
+    cut = bool(batch and batch > 8)
+    assert cut == any("train.batch asks for" in note for note in prepared.notes) and (not cut or steps == [1, 1])
+
+
+def test_a_budget_below_one_window_is_refused(corpus):
+    long = "[ask:p] [OUT] " + " ".join(map(str, range(700)))
+    with pytest.raises(
+        ManifestError, match=r"train\.tokens: got 1000, 1000 a stage, expected at least \d{4}, a window"
+    ):
+        study.prepare(corpus({"train.txt": "\n".join([*TRAINED, long])}, train={"tokens": 1_000}, reserved="none"))
+
+
+def test_a_model_that_memory_does_not_hold_opens_no_store(command, corpus, home, monkeypatch):
+    monkeypatch.setattr(machine, "free_memory", lambda: 10_000_000)
+    code, _, told = command(corpus())
+    assert code == 2 and re.search(r"model: got a need of \d+ MB .*expected at most the 10 MB", " ".join(told.split()))
+    assert not (home / "mlflow.db").exists() and not (home / "runs").exists()
 
 
 def test_a_small_language_is_learned_and_logged(command, corpus, home, monkeypatch, empty_database):

@@ -10,7 +10,7 @@ from pathlib import Path
 from cengine import parity
 from cengine.decode import CHUNK
 from cengine.engine import Pool
-from cengine.model import decoding_graph
+from cengine.model import Config, decoding_graph
 from cengine.plan import abreast
 from cengine.plan import place as lay
 from cengine.train import part_of, window_of
@@ -47,12 +47,18 @@ def free_disk(folder: Path) -> int:
 @check()
 def memory(prepared: Prepared, place: Place) -> Finding:
     """The arenas of training and probing, as planned, fit into free memory."""
-    config, rung = prepared.config, prepared.selected.rung
-    threads = Pool(place.threads).threads
-    window = window_of(config, part_of(rung.rows, config.ctx, threads), config.ctx, rung.precision, rung.rows)
+    rung = prepared.selected.rung
+    return room(prepared.config, rung.rows, prepared.config.ctx, rung.precision, place.threads)
+
+
+def room(
+    config: Config, rows: int, time: int, precision: str, threads: int | None, decoders: int = DECODERS
+) -> Finding:
+    """Whether free memory holds training with batches [rows, time], and so many decoders beside it."""
+    window = window_of(config, part_of(rows, time, Pool(threads).threads), time, precision, rows)
     training = lay(window.graph, window.calls).bytes
     graph = decoding_graph(config, CHUNK + PROBED, PROBED, "fp32")
-    probing = DECODERS * lay(graph, [*graph.prepare, *graph.calls], abreast).bytes
+    probing = decoders * lay(graph, [*graph.prepare, *graph.calls], abreast).bytes
     need, free = training + probing + BESIDE, free_memory()
     got = f"{need / 1e6:,.0f} MB (training {training / 1e6:,.0f}, probing {probing / 1e6:,.0f})"
     facts = {"training": training, "probing": probing, "free": free}

@@ -26,6 +26,7 @@ from experiments.corpus import Row
 from experiments.ladder import digest
 from experiments.pack import Packed, pack
 from experiments.pools import shuffled
+from experiments.preflight import machine
 from experiments.probes import baseline
 from experiments.probes import contract as contracts
 from experiments.recorder import Recorder
@@ -52,11 +53,14 @@ DEV = 64  # cases of the held-out loss
 
 @dataclass(frozen=True)
 class Plan:
-    """Sizes of a run: the model's shape, tokens of a window, and the schedule as a rung whose mixture is its own rows."""
+    """Sizes of a run: the model's shape, tokens of a window, and the schedule as a rung whose mixture is its own rows. `notes` say
+    where they are not what the manifest asks for.
+    """
 
     shape: FullShape
     window: int
     rung: Rung
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,24 @@ class Prepared:
     coder: Coder
     plan: Plan
 
+    @property
+    def notes(self) -> list[str]:
+        return [*self.data.notes, *self.plan.notes]
 
-def prepare(file: Path) -> Prepared:
-    """Read a manifest and all that it names. Raises ManifestError with every fault; writes nothing."""
+
+def prepare(file: Path, threads: int | None = None) -> Prepared:
+    """Read a manifest and all that it names. Raises ManifestError with every fault, also for a model that free memory does not hold;
+    writes nothing.
+    """
     manifest = read(file)
     data = reader.read(manifest, file.parent)
     coder = coders.train(KIND, data.training, policy(manifest, file.parent, data))
-    return Prepared(manifest, data, coder, planned(manifest, data, coder))
+    plan = planned(manifest, data, coder)
+    found = machine.room(plan.shape.config(coder.size), plan.rung.rows, plan.window, plan.rung.precision, threads, 1)
+    if found.status == "FAIL":
+        expected = f"{found.expected}; make the model smaller, or a step (train.batch)"
+        raise ManifestError([Violation("model", f"a need of {found.got}", expected)])
+    return Prepared(manifest, data, coder, plan)
 
 
 def run(prepared: Prepared, folder: Path, recorder: Recorder, options: Options) -> dict:
@@ -101,7 +116,7 @@ def run(prepared: Prepared, folder: Path, recorder: Recorder, options: Options) 
         "model": {**trainer.config.as_dict(), "parameters": trainer.config.parameter_count()},
         "train": {**manifest.train.model_dump(), "windows": prepared.plan.rung.rows, "window": prepared.plan.window},
         "tokenizer": facts,
-        "notes": data.notes,
+        "notes": prepared.notes,
         "folder": str(folder),
     }
     write_json(folder / "report.json", report)
@@ -123,7 +138,15 @@ def planned(manifest: Manifest, data: Data, coder: Coder) -> Plan:
     window = min(ctx, max(WINDOW, _up(longest)))
     train, mean = manifest.train, sum(rows) / len(rows)
     step = train.batch * mean if train.batch else min(BATCH * mean, train.tokens / STEPS)
-    return Plan(manifest.model.at(ctx), window, schedule(manifest, data, max(1, round(step / window)), window))
+    count, share = max(1, round(step / window)), train.tokens // len(data.stages)
+    pays = share // window
+    if not pays:
+        least = f"at least {len(data.stages) * window}, a window of {window} tokens a stage"
+        expected = f"{least}; raise it, or shorten the longest row or probe"
+        raise ManifestError([Violation("train.tokens", f"{train.tokens}, {share} a stage", expected)])
+    note = f"train.batch asks for {count} windows of {window} tokens a step; train.tokens pays for {pays} a stage, and these are its one step"
+    rung = schedule(manifest, data, min(count, pays))
+    return Plan(manifest.model.at(ctx), window, rung, (note,) if count > pays else ())
 
 
 def _up(tokens: int) -> int:
@@ -148,8 +171,8 @@ def _refuse_long(data: Data, rows: Sequence[int], asked: Sequence[int], ctx: int
         raise ManifestError(faults)
 
 
-def schedule(manifest: Manifest, data: Data, count: int, window: int) -> Rung:
-    """The stages' budgets, each by its share of the tokens, on windows of `window` tokens."""
+def schedule(manifest: Manifest, data: Data, count: int) -> Rung:
+    """The stages' budgets, each by its share of the tokens, in steps of `count` windows."""
     share = manifest.train.tokens // len(data.stages)
     return Rung(
         baseline=None,
@@ -159,8 +182,7 @@ def schedule(manifest: Manifest, data: Data, count: int, window: int) -> Rung:
         held_constant=(),
         mixture={stage: {"rows": 1} for stage in data.stages},
         budget={
-            stage: Budget(tokens=max(share, count * window), lr=manifest.train.lr / 2**number)
-            for number, stage in enumerate(data.stages)
+            stage: Budget(tokens=share, lr=manifest.train.lr / 2**number) for number, stage in enumerate(data.stages)
         },
         rows=count,
         seed=manifest.train.seed,
@@ -196,20 +218,20 @@ def _write_data(folder: Path, prepared: Prepared, recorder: Recorder) -> dict:
     recorder.say(
         f"{len(data.training)} rows, {len(data.cases)} cases; {coder.size} tokens, longest row {facts['longest_row']}, ctx {ctx}"
     )
-    for note in _notes(data):
+    for note in [*_counted(data), *prepared.notes]:
         recorder.say(note)
     return facts
 
 
-def _notes(data: Data) -> list[str]:
-    """A sentence for everything in the rows that a reader should know."""
+def _counted(data: Data) -> list[str]:
+    """A sentence for everything that was counted in the rows and that a reader should know."""
     c = data.counts
     told = {
         f"{c.joined} rows were written over several lines and are joined": c.joined,
         f"{c.fragments} rows are only the beginning of another row and are left out": c.fragments,
         f"{c.contradictions} prompts are trained with two or more outputs": c.contradictions,
     }
-    return [*(sentence for sentence, count in told.items() if count), *data.notes]
+    return [sentence for sentence, count in told.items() if count]
 
 
 def watched(prepared: Prepared) -> list[dict[str, str]]:
