@@ -65,9 +65,12 @@ class Frontier(Record):
 
 
 class Plan(Record):
-    """A spec's curriculum: the stages in which each competency must be trained, its frontiers, the purpose of each stage."""
+    """A spec's curriculum: the stages in which each competency must be trained, the prompt surfaces that each stage needs, all of them,
+    its frontiers, the purpose of each stage.
+    """
 
     competencies: dict[str, tuple[str, ...]] = Field(..., min_length=1)
+    surfaces: dict[str, tuple[str, ...]] = Field(..., min_length=1)
     frontiers: tuple[str, ...] = Field(..., min_length=1)
     stages: dict[str, str] = Field(..., min_length=1)
 
@@ -117,6 +120,9 @@ def _faults(book: Book) -> Iterator[str]:
         yield from unknown(f"specs.{name}.frontiers", plan.frontiers, list(book.frontiers))
         for stage in dict.fromkeys((*plan.stages, *(s for stages in plan.competencies.values() for s in stages))):
             yield from unknown(f"specs.{name}", [stage], STAGES)
+        yield from unknown(f"specs.{name}.surfaces", list(plan.surfaces), list(plan.stages))
+        for stage, needed in plan.surfaces.items():
+            yield from unknown(f"specs.{name}.surfaces.{stage}", needed, list(prompt.templates()))
     for kind in ("competencies", "frontiers"):
         used = {name for plan in book.specs.values() for name in getattr(plan, kind)}
         yield from (f"{kind}.{name}: got no spec that names it" for name in getattr(book, kind) if name not in used)
@@ -138,6 +144,11 @@ def _lacking(selected: Selected, drawn: Material, plan: Plan, book: Book) -> Ite
     stages = selected.rung.stages()
     for stage in (s for s in stages if s not in plan.stages):
         yield f"stage {stage}: got no purpose, expected one in the curriculum of {selected.spec.name}"
+    for stage, needed in plan.surfaces.items():
+        there = {row.surface for row in drawn.stages.get(stage, [])}
+        named = selected.rung.mixture.get(stage, {})  # for what a mixture names, coverage asks
+        for surface in (s for s in needed if s not in there and s not in named):
+            yield f"surface {surface}: got no row in {stage}, expected some: the curriculum of {selected.spec.name} needs it there"
     asked = {case["split"] for case in drawn.contract["cases"]}
     for name, where in plan.competencies.items():
         competency = book.competencies[name]

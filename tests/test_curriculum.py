@@ -77,6 +77,34 @@ def test_what_is_declared_and_missing_is_named(spoil, said):
     assert any(said in found for found in curriculum.audit(selected, spoil(drawn)))
 
 
+def test_a_surface_of_the_blueprint_is_not_replaced_by_others():
+    selected, drawn = headline("spec19")
+    kept = {
+        "pretrain": {"tags": 2, "explicit_anchor": 1, "form_minimal_pair": 1},
+        "midtrain": {"tags": 6, "explicit_anchor": 1, "form_minimal_pair": 1, "permuted": 1},
+    }
+    cut = selected.rung.model_copy(update={"mixture": kept})
+    rungs = {**selected.spec.rungs, selected.name: cut}
+    gutted = selected.model_copy(update={"spec": selected.spec.model_copy(update={"rungs": rungs})})
+    drawn = without(drawn, lambda s, r: r.surface in kept[s])
+    found = [f for f in curriculum.audit(gutted, drawn) if f.startswith("surface ")]
+    assert found == [
+        f"surface {name}: got no row in {stage}, expected some: the curriculum of spec19 needs it there"
+        for stage, needed in BOOK.specs["spec19"].surfaces.items()
+        for name in needed
+        if name not in kept[stage]
+    ]
+    assert len(found) == 13
+    look = curriculum_taught.look(SimpleNamespace(selected=gutted, material=drawn), Place())
+    assert look.status == "FAIL" and "surface prose: got no row in midtrain" in str(look.facts)
+
+
+@pytest.mark.parametrize("name", BOOK.specs)
+def test_a_plan_needs_the_surfaces_of_the_best_rung(name):
+    needed = {stage: set(surfaces) for stage, surfaces in BOOK.specs[name].surfaces.items()}
+    assert needed == {stage: set(mixture) for stage, mixture in headline(name)[0].rung.mixture.items()}
+
+
 def test_a_stage_without_a_purpose_and_a_competency_without_a_frontier_are_named():
     selected, drawn = headline("spec17")
     plan = BOOK.specs["spec17"].model_copy(
@@ -103,6 +131,16 @@ def test_a_stage_without_a_purpose_and_a_competency_without_a_frontier_are_named
             "competencies.contrast.surfaces: got 'pairs'",
         ),
         ("closure: [pretrain]", "closure: [posttrain]", "got 'posttrain', expected one of pretrain"),
+        (
+            "midtrain: [tags, permuted, listed,",
+            "midtrain: [tags, permutated, listed,",
+            "specs.routing.surfaces.midtrain: got 'permutated', expected one of",
+        ),
+        (
+            "pretrain: [tags, permuted, listed]",
+            "posttrain: [tags, permuted, listed]",
+            "specs.routing.surfaces: got 'posttrain', expected one of pretrain, midtrain",
+        ),
         ("measure: spill, at_most: 0.0", "measure: spill", "expected at_least or at_most"),
         ("severity: medium", "severity: dreadful", "severity"),
     ],
