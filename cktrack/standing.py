@@ -5,6 +5,7 @@ Everything is read from what the rungs' runs logged; nothing is measured here. W
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,17 @@ if TYPE_CHECKING:
 
 STATUSES = ("run", "reused", "failed", "skipped")
 COLOURS = {"run": "green", "reused": "green", "failed": "red", "skipped": "yellow", "broken": "red"}
-HEADINGS = ("rung", "", "split", "exact", "95 %", "n", "tokens", "published", "tokens", "seconds", "reached")
+HEADINGS = (
+    "rung", "", "split", "exact", "95 %", "n", "renderable", "baseline", "tokens", "published", "tokens", "seconds", "reached",
+)  # fmt: skip
+ASKED = "unseen_target"  # the split that baselines are compared on
 NOTE_LIMIT = 7900  # characters of a run's note that every store keeps
 
 
 def record(store: Store, selected: Selected, status: str, why: str, result: Result | None) -> dict[str, Any]:
-    """One rung of a report. `splits` and `unseen` (all of them but what is seen) hold k, n, value and the exact 95 % interval."""
+    """One rung of a report. `splits` and `unseen` (all of them but what is seen) hold k, n, value and the exact 95 % interval; so does
+    `renderable`, of the unseen cases. `baseline` is the name and the exact rate of the best baseline on unseen targets.
+    """
     published = selected.rung.published
     found: dict[str, Any] = {
         "rung": selected.label,
@@ -39,6 +45,8 @@ def record(store: Store, selected: Selected, status: str, why: str, result: Resu
         "version": None,
         "splits": {},
         "unseen": None,
+        "renderable": None,
+        "baseline": None,
         "processed_tokens": None,
         "training_seconds": None,
         "published": published.model_dump(mode="json"),
@@ -46,14 +54,17 @@ def record(store: Store, selected: Selected, status: str, why: str, result: Resu
     if result is not None:
         logged = store.client.get_run(result.run_id)
         metrics = logged.data.metrics
-        splits = {n: _cell(metrics, n) for n in selected.spec.splits if f"cases.split.{n}" in metrics}
-        unseen = [cell for n, cell in splits.items() if selected.spec.splits[n].kind != "seen"]
+        splits = {n: _cell(metrics, "exact", n) for n in selected.spec.splits if f"cases.split.{n}" in metrics}
+        names = [n for n in splits if selected.spec.splits[n].kind != "seen"]
+        drawn = [_cell(metrics, "renderable", n) for n in names if f"renderable.split.{n}" in metrics]
         found |= {
             "run_id": result.run_id,
             "experiment_id": logged.info.experiment_id,
             "version": result.version,
             "splits": splits,
-            "unseen": _rate(sum(c["k"] for c in unseen), sum(c["n"] for c in unseen)) if unseen else None,
+            "unseen": _sum([splits[n] for n in names]),
+            "renderable": _sum(drawn) if len(drawn) == len(names) else None,
+            "baseline": _best_baseline(metrics),
             "processed_tokens": _whole(metrics.get("processed_tokens")),
             "training_seconds": metrics.get("training_seconds"),
         }
@@ -61,9 +72,23 @@ def record(store: Store, selected: Selected, status: str, why: str, result: Resu
     return {**found, "reached": reached, "reached_why": said}
 
 
-def _cell(metrics: Mapping[str, float], split: str) -> dict[str, Any]:
+def _cell(metrics: Mapping[str, float], metric: str, split: str) -> dict[str, Any]:
     n = round(metrics[f"cases.split.{split}"])
-    return _rate(round(metrics[f"exact.split.{split}"] * n), n)
+    return _rate(round(metrics[f"{metric}.split.{split}"] * n), n)
+
+
+def _sum(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    return _rate(sum(c["k"] for c in cells), sum(c["n"] for c in cells)) if cells else None
+
+
+def _best_baseline(metrics: Mapping[str, float]) -> dict[str, Any] | None:
+    """The baseline that is right most often on unseen targets; of equal ones the first by name."""
+    rates = {
+        key.split(".")[1]: value
+        for key, value in sorted(metrics.items())
+        if re.fullmatch(rf"baseline\.\w+\.{ASKED}", key)
+    }
+    return {"name": max(rates, key=rates.__getitem__), "value": max(rates.values())} if rates else None
 
 
 def _rate(k: int, n: int) -> dict[str, Any]:
@@ -78,8 +103,8 @@ def _whole(value: float | None) -> int | None:
 def _reached(found: Mapping[str, Any]) -> tuple[bool | None, str]:
     """Whether ours is at least as exact on unseen cases as what was published overall, in no more processed tokens."""
     published, ours = found["published"], found["unseen"]
-    if published["exact"] is None:
-        return None, "no exact rate was published"
+    if not published["exact"]:
+        return None, "no exact rate above 0 was published"
     if ours is None:
         return None, "ours was not measured"
     below = ours["value"] < published["exact"]
@@ -109,15 +134,13 @@ def report(records: Sequence[Mapping[str, Any]], run_id: str, seconds: float) ->
 def lines(found: Mapping[str, Any], label: str) -> list[list[str]]:
     """A line for all unseen cases of a rung, then one for each split, under HEADINGS."""
     published = found["published"]
-    theirs = [
-        "-" if published["exact"] is None else f"{published['exact']:.3f}",
-        _tokens(published["processed_tokens"]),
-    ]
+    theirs = [_three(published["exact"]), _tokens(published["processed_tokens"])]
+    compared = [_three(found[name] and found[name]["value"]) for name in ("renderable", "baseline")]
     seconds = "-" if found["training_seconds"] is None else f"{found['training_seconds']:.0f}"
     reached = {True: "yes", False: f"no: {found['reached_why']}", None: "-"}[found["reached"]]
-    first = [label, found["status"], "all unseen", *_shown(found["unseen"]), _tokens(found["processed_tokens"])]
-    told = [[*first, *theirs, seconds, reached]]
-    told += [["", "", name, *_shown(cell), *[""] * 5] for name, cell in found["splits"].items()]
+    first = [label, found["status"], "all unseen", *_shown(found["unseen"]), *compared]
+    told = [[*first, _tokens(found["processed_tokens"]), *theirs, seconds, reached]]
+    told += [["", "", name, *_shown(cell), *[""] * 7] for name, cell in found["splits"].items()]
     return told
 
 
@@ -125,6 +148,10 @@ def _shown(cell: Mapping[str, Any] | None) -> list[str]:
     return (
         ["-"] * 3 if cell is None else [f"{cell['value']:.3f}", f"{cell['low']:.3f}-{cell['high']:.3f}", str(cell["n"])]
     )
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _tokens(count: int | None) -> str:
@@ -164,11 +191,11 @@ def note(found: Mapping[str, Any]) -> str:
         link = f"[{r['rung']}](#/experiments/{r['experiment_id']}/runs/{r['run_id']})" if r["run_id"] else r["rung"]
         first, *rest = lines(r, link)
         reached = {True: "yes", False: "no", None: "-"}[r["reached"]]
-        summary.append([link, r["status"], first[3], first[5], first[6], first[7], first[8], reached])
+        summary.append([link, r["status"], first[3], *first[5:11], reached])
         splits += [[r["rung"], *line[2:6]] for line in rest]
         why = r["why"] if r["status"] in ("failed", "skipped") else r["reached_why"] if r["reached"] is False else ""
         reasons += [f"- {r['rung']}: {why[:300]}"] if why else []
-    told = _markdown(("rung", "", "exact, unseen", "n", "tokens", "published", "tokens", "reached"), summary)
+    told = _markdown(("rung", "", "exact, unseen", *HEADINGS[5:11], "reached"), summary)
     told += ["", *reasons, "", "## Splits", "", *_markdown(("rung", "split", "exact", "95 %", "n"), splits)]
     return "\n".join(told)[:NOTE_LIMIT] + "\n"
 

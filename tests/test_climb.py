@@ -212,6 +212,8 @@ def test_where_all_is_done_nothing_is_opened(store, monkeypatch):
     ("published", "unseen", "tokens", "reached"),
     [
         ({"exact": None, "processed_tokens": None}, 1.0, 10, None),
+        ({"exact": 0.0, "processed_tokens": None}, 0.0, 10, None),
+        ({"exact": 0.0, "processed_tokens": 20}, 0.9, 10, None),
         ({"exact": 0.9, "processed_tokens": None}, 0.9, 10, True),
         ({"exact": 0.9, "processed_tokens": 10}, 0.95, 10, True),
         ({"exact": 0.9, "processed_tokens": 9}, 0.95, 10, False),
@@ -226,6 +228,22 @@ def test_reached_is_as_exact_in_no_more_tokens(published, unseen, tokens, reache
         "processed_tokens": tokens,
     }
     assert standing._reached(found)[0] is reached
+
+
+def test_renderable_and_the_best_baseline_are_told_where_they_were_measured(store, monkeypatch):
+    bare = take(store, [FIRST], Trained(), monkeypatch)["rungs"][0]
+    assert bare["renderable"] is None and bare["baseline"] is None and standing.lines(bare, FIRST)[0][6:8] == ["-", "-"]
+    for split in ladder.select(FIRST).spec.splits:
+        store.client.log_metric(bare["run_id"], f"renderable.split.{split}", 0.5 if split == "seen" else 0.75)
+    for name, value in {"copy.unseen_target": 0.1, "topic_lookup.unseen_target": 0.4, "copy.seen": 0.9}.items():
+        store.client.log_metric(bare["run_id"], f"baseline.{name}", value)
+    report = take(store, [FIRST], Trained(), monkeypatch)
+    (told,) = report["rungs"]
+    assert (told["renderable"]["k"], told["renderable"]["n"]) == (450, 600)
+    assert told["baseline"] == {"name": "topic_lookup", "value": 0.4}
+    assert all(len(line) == len(standing.HEADINGS) for line in standing.lines(told, FIRST))
+    assert standing.lines(told, FIRST)[0][6:8] == ["0.750", "0.400"]
+    assert "| 0.900 | 600 | 0.750 | 0.400 | 0.80 M | 1.000 |" in standing.note(report)
 
 
 # ------------------------------------------------------------------------------------------------- as a user meets it
