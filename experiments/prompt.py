@@ -76,10 +76,12 @@ class Clauses:
 
 @dataclass(frozen=True)
 class Asked:
-    """A brief as a prompt needs it."""
+    """A brief as a prompt needs it. Half of a pair also has the values that it rules out, and the brief of the half whose wording it shares."""
 
     table: Table
     facts: Facts
+    ruled_out: Facts = ()
+    like: Facts = ()
 
 
 @cache
@@ -180,6 +182,13 @@ def asks_part(surface: str) -> bool:
     return not isinstance(rows, Clauses) and any(f"{{{PART}}}" in row for row in rows)
 
 
+def rules_out(surface: str) -> str | None:
+    """The fact of which templates of a surface name another value, so that its rows come in pairs."""
+    rows = known(surface)
+    named = [] if isinstance(rows, Clauses) else sorted(f for row in rows for f in _names(row) if f.startswith(NOT))
+    return named[0].removeprefix(NOT) if named else None
+
+
 def part(text: str, number: int) -> str:
     """The part of an answer that wording `number` of such a surface asks for: a run of its tags."""
     tags, place = text.split(), number % PARTS
@@ -207,7 +216,7 @@ def write(surface: str, number: int, scene: Scene, dsl: str, asked: Asked | None
     """The prompt for a scene, asked for by its own tags or by a brief: wording `number` of a prompt surface, with [OUT] at the end."""
     rows = known(surface)
     facts = asked.facts if asked else ()
-    draw = Draw(f"{surface}/{number}/{facts}")
+    draw = Draw(f"{surface}/{number}/{(asked and asked.like) or facts}")
     if isinstance(rows, Clauses):
         if asked is None:
             raise PromptError(f"prompt surface: {surface!r} tells a brief, and this scene has none")
@@ -267,7 +276,8 @@ def _field(name: str, scene: Scene, order: str, asked: Asked | None, draw: Draw)
         stated = _stated(asked, name, draw)
         return " ".join([TASK, *(draw.other(stated) if name.endswith("permuted") else stated)])
     if name.startswith(NOT) and asked:
-        return _contrast(name.removeprefix(NOT), asked, draw).replace("_", " ")
+        fact = name.removeprefix(NOT)
+        return (dict(asked.ruled_out).get(fact) or _contrast(fact, asked, draw)).replace("_", " ")
     if name in (BABBLE, *ASIDES):
         said = next(rows for rows in templates().values() if isinstance(rows, Clauses))
         return " ".join(draw.order(said.aside)[: ASIDES[name]]) if name in ASIDES else _babble(said.filler, draw)
@@ -338,16 +348,24 @@ def _phrase(table: Table, name: str, value: str, draw: Draw) -> str:
 
 def _contrast(fact: str, asked: Asked, draw: Draw) -> str:
     """Another value of a fact, one that would have led to another family or form."""
+    return draw.one(contrasts(fact, asked) or list(asked.table.facts[fact].values))
+
+
+def contrasts(fact: str, asked: Asked) -> list[str]:
+    """The values of a fact that would have led to another family or form."""
     facts = dict(asked.facts)
 
     def leads(value: str) -> tuple:
         made = asked.table.outputs(facts | {fact: value})
         return made.get("family"), made.get("form")
 
-    own = leads(facts.get(fact) or asked.table.facts[fact].absent or "")
-    return draw.one(
-        [v for v in asked.table.facts[fact].values if leads(v) != own] or list(asked.table.facts[fact].values)
-    )
+    own = leads(meant(fact, asked))
+    return [v for v in asked.table.facts[fact].values if leads(v) != own]
+
+
+def meant(fact: str, asked: Asked) -> str:
+    """The value of a fact that a brief states, or means by leaving it out."""
+    return dict(asked.facts).get(fact) or asked.table.facts[fact].absent or ""
 
 
 def tagged(asked: Asked) -> str:

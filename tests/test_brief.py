@@ -211,6 +211,40 @@ def test_a_contrast_would_have_led_elsewhere():
         assert (made["family"], made["form"]) != (own["family"], own["form"])
 
 
+def half_of(row, fact, table):
+    """What a minimal pair has in common: words without the value ruled out and the other facts; and the values asked for and ruled out."""
+    told = split.tags(row.brief)
+    asked = told.pop(fact, table.facts[fact].absent)
+    words = " ".join(re.sub(r"\[[^]]*\]", "", row.prompt).split())
+    ruled_out = next(v for v in sorted(table.facts[fact].values, key=len)[::-1] if v.replace("_", " ") in words)
+    return (words.replace(ruled_out.replace("_", " "), "_"), tuple(told.items())), asked, ruled_out
+
+
+@pytest.mark.parametrize(
+    ("surface", "fact", "least"), [("form_minimal_pair", "emphasis", 0.8), ("family_minimal_pair", "goal", 0.9)]
+)
+@pytest.mark.parametrize(
+    ("label", "stage"), [("spec18/r1", "midtrain"), ("spec19/r2", "pretrain"), ("spec19/r2", "midtrain")]
+)
+def test_minimal_pairs_have_both_halves(label, stage, surface, fact, least):
+    """Most rows that rule a value out have the row that asks for it, in the same words, with another answer."""
+    selected, table = ladder.select(label), brief.load("intent")
+    weight, found = selected.rung.mixture[stage][surface], pools_of(selected.spec.name)
+    one = selected.rung.model_copy(update={"mixture": {stage: {surface: weight}}})
+    spec = selected.spec.model_copy(update={"rungs": {selected.name: one}})
+    rows = corpus.stage_rows(selected.model_copy(update={"spec": spec}), stage, found)
+    assert Counter(r.output for r in rows) == dict.fromkeys((t.text for t in found.trained), weight)
+    halves = {half_of(row, fact, table): row for row in rows}
+    paired = [(row, partner) for (rest, a, b), row in halves.items() if (partner := halves.get((rest, b, a)))]
+    assert len(paired) >= least * len(rows)
+    assert all(row.output != partner.output for row, partner in paired)
+    if fact == "goal":
+        assert sum(row.family != partner.family for row, partner in paired) >= 0.95 * len(paired)
+    write, source = surfaces.load(spec.surface).format, pools.source_of(spec)
+    for row in rows[::37]:
+        assert write(brief.answer(source, split.tags(row.brief))) == row.output, row.prompt
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
