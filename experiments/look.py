@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from experiments import case as library
@@ -18,6 +19,7 @@ from experiments.case import Case
 from experiments.infographic import Asked, Infographic
 from experiments.order import Order
 from experiments.scene import Scene
+from experiments.split import tags
 from experiments.style import DENSITIES, STYLE, Style
 from experiments.surfaces import atoms, raw_svg, semantic
 
@@ -87,9 +89,30 @@ def edits(asked: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if "accent" in asked:
         before = Asked(asked["accent"], asked["bg"], asked["frame"], asked["density"])
         changed: Iterator[tuple[str, Any]] = infographic.edited(before, DENSITIES)
-    else:
-        first = Order(**{name: asked[name] for name in order.TAGS if name in asked})
+    elif "color" in asked:
+        first = _order_of(asked)
         changed = ((tag, after) for tag, after in order.edited(first) if after.layout == first.layout)
+    else:
+        return
     for tag, after in changed:
         name = tag.removeprefix("[edit:").partition("=")[0]
         yield name, getattr(after, name)
+
+
+def answer(surface: str, family: str, case: str, prompt: str) -> Scene | None:
+    """What a prompt whose look `edits` can change asks for: the drawing of an order, or this case in the look; None of another prompt."""
+    asked = tags(prompt)
+    if "accent" in asked:
+        return _worn(surface, family, case).get(prompt)
+    return drawing(surface, _order_of(asked)) if "color" in asked else None
+
+
+def _order_of(asked: Mapping[str, str]) -> Order:
+    return Order(**{name: asked[name] for name in order.TAGS if name in asked})
+
+
+@lru_cache(64)
+def _worn(surface: str, family: str, case: str) -> Mapping[str, Scene]:
+    """A case of an infographic in every look, by its tag prompt."""
+    module, named = surfaces.load(surface), (one for one in cases(family, surface) if one.id == case)
+    return {module.prompt(scene): scene for one in named for _, scene in scenes(one, surface, ())}

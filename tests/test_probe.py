@@ -9,7 +9,7 @@ import re
 import pytest
 
 from cengine.decode import Generation
-from experiments import compiler, ladder, pools
+from experiments import compiler, ladder, pools, prompt
 from experiments.corpus import stage_rows
 from experiments.probes import autopsy, baseline, odd
 from experiments.probes import contract as contracts
@@ -250,6 +250,39 @@ class Words:
 
     def decode(self, ids):
         return ids[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        *((name, {"color", "bg"}) for name in ("spec02", "spec03", "spec04")),
+        ("spec05", {"color", "bg", "frame", "density"}),
+        *((name, {"accent", "bg", "frame", "density"}) for name in ("spec06", "spec07", "spec08")),
+        ("spec12", {"theme", "tone", "density"}),
+    ],
+)
+def test_two_looks_in_one_prompt_have_the_two_answers_that_each_would_have(name, said):
+    spec = ladder.load(name)
+    found = pools.draw(spec)
+    known = {
+        prompt.write("tags", 0, t.scene, spec.surface): t.text
+        for pool in (found.trained, found.unseen, found.recombined, found.dev)
+        for t in pool
+    }
+    odds = [one for one in odd.build(spec, found) if one.kind == "contradiction"]
+    assert len(odds) == odd.kinds()["contradiction"].cases
+    twice, checked = set(), 0
+    for one in odds:
+        pieces = one.prompt.split()
+        (at,) = [i for i in range(1, len(pieces)) if pieces[i].split(":")[0] == pieces[i - 1].split(":")[0]]
+        twice.add(pieces[at][1:].split(":")[0])
+        first, second = (" ".join(pieces[:i] + pieces[i + 1 :]) for i in (at, at - 1))
+        assert known[first] == one.answers[0] and len(set(one.answers)) == 2
+        if second in known:
+            checked += 1
+            assert known[second] == one.answers[1]
+        assert all(odd.passes(spec.surface, one, text, "eos") for text in one.answers)
+    assert twice == said and checked
 
 
 @pytest.mark.parametrize("bleeds", [False, True])

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from experiments import brief, compiler, document, look, pools, prompt, surfaces
+from experiments import brief, compiler, document, look, pools, prompt, split, surfaces
 from experiments import case as library
 from experiments.compiler import CompileError
 from experiments.pools import Pools, Target
@@ -25,7 +25,7 @@ from experiments.probes import flaw
 from experiments.probes.constrain import is_whole
 from experiments.spec import Spec
 from experiments.split import fold
-from experiments.style import AXES
+from experiments.style import AXES, STYLE
 from experiments.tag import OUT, TASK, SurfaceError
 
 FILE = Path(__file__).parent / "odd.yaml"
@@ -172,10 +172,11 @@ def _changed(
         if name in at:
             yield " ".join(_put(tags, at[name], [])), ()
     for name in _turned(kind.again, number):
-        for value in _turned(_values(spec, name), number) if name in at else ():
-            text = _answer(spec, target, facts, name, value)
-            if f"[{name}:{value}]" not in tags and text and text != target.text:
-                yield " ".join(_put(tags, at[name], [tags[at[name]], f"[{name}:{value}]"])), (text,)
+        for value in _turned(_values(spec, name, tags), number) if name in at else ():
+            said = f"[{name}:{value}]"
+            text = _answer(spec, target, facts, name, value, " ".join([*_put(tags, at[name], [said]), OUT]))
+            if said not in tags and text and text != target.text:
+                yield " ".join(_put(tags, at[name], [tags[at[name]], said])), (text,)
 
 
 def _turned(items: Sequence[str], number: int) -> list[str]:
@@ -197,17 +198,23 @@ def _silent(spec: Spec, fact: str, facts: Mapping[str, str]) -> bool:
     return not table.facts[fact].cases and not any(fact in rule.source for rule in table.rules.values())
 
 
-def _values(spec: Spec, name: str) -> list[str]:
+def _values(spec: Spec, name: str, tags: Sequence[str]) -> list[str]:
+    """What a tag of a prompt may say: values of its fact, else those that an edit may give it, else of its axis."""
     if spec.targets.kind == "briefs":
         return list(brief.load(spec.targets.briefs).facts[name].values)
-    return list(AXES[name])
+    edited = [value for edit, value in look.edits(split.tags(" ".join(tags))) if edit == name]
+    return edited or list(AXES.get(name, ()))
 
 
-def _answer(spec: Spec, target: Target, facts: dict[str, str], name: str, value: str) -> str | None:
-    """What the prompt would have meant with another value of one tag; None where it would have meant nothing."""
+def _answer(spec: Spec, target: Target, facts: dict[str, str], name: str, value: str, prompt: str) -> str | None:
+    """What the prompt would have meant with another value of one tag, as `prompt` says it; None where it would have meant nothing."""
     try:
         if facts:
             scene = brief.answer(pools.source_of(spec), facts | {name: value})
+        elif ordered := look.answer(spec.surface, target.family, target.case, prompt):
+            scene = ordered
+        elif name not in STYLE:
+            return None
         else:
             scene = replace(target.scene, style=replace(target.scene.style, **{name: value}))
             surfaces.load(spec.surface).prompt(scene)  # refuses a style that no prompt asks for
