@@ -2,8 +2,7 @@
 
 An axis is a place in those settings: `mixture`, `budget.midtrain.lr`, `tokenizer`. Without its stage, `budget.tokens` is the same place in
 every stage. The name of a stage that only one of the two has (`sft`) is an axis too: all that is said of this stage. On a budget, one quantity
-changes at a time. Why the
-change is worth a run is prose, and not this file's; neither is what any setting means.
+changes at a time. Why the change is worth a run is prose, and not this file's; neither is what any setting means.
 """
 
 from __future__ import annotations

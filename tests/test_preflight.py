@@ -262,6 +262,8 @@ def test_few_rows_are_enough_where_the_budget_is_what_is_asked(sound, monkeypatc
         other = small.rung.model_copy(update={"baseline": "r17", "axis": "seed", "headline": False})
         return small.spec.model_copy(update={"rungs": {"r17": rung, "r18": other}})
 
+    monkeypatch.setattr(sound, "selected", Selected(spec=rungs(axis="budget.tokens"), name="r17"))
+    assert look(sound, Place()).status == "PASS"
     monkeypatch.setattr(sound, "selected", Selected(spec=rungs(axis="budget.midtrain.tokens"), name="r17"))
     assert look(sound, Place()).status == "PASS"
     monkeypatch.setattr(sound, "selected", Selected(spec=rungs(axis="budget.pretrain"), name="r17"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cengine.train import Stream
+from experiments import axis
 from experiments.pack import cut, trained
 from experiments.preflight import Finding, Place, check, judge
 from experiments.preflight.row import frontiers, taught
@@ -114,7 +115,7 @@ def _asks_for_budget(selected: Selected, stage: str) -> bool:
     """Whether a stage's budget is what a rung changes on purpose: its axis, or the axis of the baseline that it has the same budget from."""
     rung: Rung | None = selected.rung
     while rung and rung.budget.get(stage) == selected.rung.budget[stage]:
-        if rung.axis == "budget" or f"{rung.axis}.".startswith(f"budget.{stage}."):
+        if rung.axis and axis.covers(rung.axis, f"budget.{stage}.tokens", ()):
             return True
         rung = selected.spec.rungs[rung.baseline] if rung.baseline else None
     return False
