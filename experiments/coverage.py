@@ -24,7 +24,7 @@ def audit(selected: Selected, drawn: Material) -> list[str]:
         *(
             f
             for n, split in selected.spec.splits.items()
-            if split.targets != "apart"  # pairs that never meet are of some families and forms only
+            if split.is_of_all
             for f in _families(selected.spec, _asked(drawn.contract, n), f"asked in split {n}")
         ),
         *_values(selected.spec, trained),

@@ -136,6 +136,11 @@ class Split(Record):
             raise ValueError("`combination` names the tags of a recombination claim, and goes with it")
         return self
 
+    @property
+    def is_of_all(self) -> bool:
+        """Whether it asks for every family and form; pairs that never meet are of some only."""
+        return self.targets != "apart"
+
 
 class Budget(Record):
     """One stage. `tokens` are processed tokens, padding included; `lr` is the peak of the schedule."""

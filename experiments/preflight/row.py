@@ -49,7 +49,7 @@ def covered(prepared: Prepared, place: Place) -> Finding:
     for name, split in spec.splits.items():
         mine = [c for c in cases if c["split"] == name]
         missing += _absent(f"split {name}, surface", split.surfaces, (c["surface"] for c in mine))
-        if split.targets != "apart":  # pairs that never meet are of some families only
+        if split.is_of_all:
             missing += _absent(f"split {name}, family", declared["family"], (c["family"] for c in mine))
     missing += _absent("probes, form", declared["form"], (c["form"] for c in cases))
     told = f"{len(drawn.training)} rows, {len(cases)} cases"
