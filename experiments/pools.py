@@ -114,7 +114,7 @@ def _made_of(target: Target) -> dict[str, str]:
 
 
 def _never_meet(seed: int, names: tuple[str, str], trained: Sequence[Target]) -> set[tuple[str, str]]:
-    """One value of the second for every second value of the first, each as often as any other."""
+    """One value of the second for every second value of the first, in turn; both stay trained with others."""
     known = [name for name in _made_of(trained[0]) if _made_of(trained[0])[name]]
     if strange := [name for name in names if name not in known]:
         raise ValueError(f"targets: apart {list(names)}: got {', '.join(strange)}, expected of {', '.join(known)}")
@@ -122,7 +122,21 @@ def _never_meet(seed: int, names: tuple[str, str], trained: Sequence[Target]) ->
         shuffled(seed, f"apart/{'/'.join(names)}/{name}", sorted({_made_of(t)[name] for t in trained}))
         for name in names
     )
-    return {(value, second[at % len(second)]) for at, value in enumerate(first[::2])}
+    met = {(_made_of(t)[names[0]], _made_of(t)[names[1]]) for t in trained}
+    held: set[tuple[str, str]] = set()
+    for at, value in enumerate(first[::2]):
+        turns = [second[(at + turn) % len(second)] for turn in range(len(second))]
+        other = next((o for o in turns if _may_part((value, o), held, met)), None)
+        if other is None:
+            raise ValueError(f"targets: apart {list(names)}: {value} meets nothing that others meet too; leave it out")
+        held.add((value, other))
+    return held
+
+
+def _may_part(pair: tuple[str, str], held: set[tuple[str, str]], met: set[tuple[str, str]]) -> bool:
+    """Whether two values that meet are each still trained with two others when they are kept apart too."""
+    kept = met - held - {pair}
+    return pair in met and all(sum(other[side] == pair[side] for other in kept) > 1 for side in (0, 1))
 
 
 # ------------------------------------------------------------------------------------------------- every case or order in every look
@@ -154,7 +168,8 @@ def _cases(spec: Spec) -> Iterator[tuple[str, list[Target]]]:
     for family in spec.families:
         for case in look.cases(family, spec.surface):
             scenes = look.scenes(case, spec.surface, styles)
-            yield case.id, [Target(case.id, family, case.id, shown, scene, write(scene)) for shown, scene in scenes]
+            item = f"{family}/{case.id}"
+            yield item, [Target(item, family, case.id, shown, scene, write(scene)) for shown, scene in scenes]
 
 
 def _orders(spec: Spec, seed: int) -> Iterator[tuple[str, list[Target]]]:

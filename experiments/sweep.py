@@ -1,7 +1,8 @@
 """The sweep: which pictures can be made of what is found, and whether each is sound.
 
 Looks are every theme, tone, density and background; a case with a form is drawn in every legal count of it, one without in its own
-structure, and then once more with each value of each further style attribute. `cktrack check` runs the whole, tests a fixed part.
+structure, an infographic on the small canvas besides, and then once more with each value of each further style attribute. `cktrack
+check` runs the whole, tests a fixed part.
 Nothing is drawn to disk, and nothing is judged here: a picture that compiles has passed the layout checker and the validator.
 """
 
@@ -9,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import islice, product
 
-from experiments import case, compiler, families
+from experiments import case, compiler, families, infographic
 from experiments.compiler import CompileError, Picture
 from experiments.scene import Counts
 from experiments.style import AXES, BACKGROUNDS, DENSITIES, THEMES, TONES, Style
+from experiments.surfaces import semantic
 
 LOOKS = tuple(Style(*axes) for axes in product(THEMES, TONES, DENSITIES, BACKGROUNDS))
 FURTHER = (
@@ -68,6 +70,16 @@ def looks(one: case.Case, every: int = 1) -> Iterator[Shot]:
     for number, counts in enumerate(counts_of(one)):
         for style in LOOKS[7 * number % every :: every]:
             yield Shot(one, style, counts)
+    yield from islice(_small(one), 0, None, every)
+
+
+def _small(one: case.Case) -> Iterator[Shot]:
+    """An infographic on the small canvas, in every look that its prompts ask for."""
+    family = families.load(one.family)
+    if isinstance(family, infographic.Infographic):
+        count = infographic.count_of(family, one.scene(Style()))
+        for asked in infographic.every(DENSITIES):
+            yield Shot(one, infographic.derive(family, asked, count, semantic.CANVAS))
 
 
 def further(one: case.Case, attributes: Sequence[str] = FURTHER) -> Iterator[Shot]:

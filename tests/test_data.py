@@ -164,6 +164,17 @@ def test_a_planted_pair_is_found_by_the_proof(name):
         split.prove([*rows, f"any words [OUT] {same}"], [case], [claim])
 
 
+def test_a_pair_is_held_apart_only_where_both_of_it_stay_with_others():
+    """Three layouts never meet one topic each, of those that several layouts have; in `spec16` and others every value meets every other."""
+    found = pools_of("spec07")
+    held = {(t.family, t.case) for t in found.apart}
+    layouts = {topic: {t.family for t in found.trained if t.case == topic} for _, topic in held}
+    assert len(held) == 3 and all(len(of) >= 3 for of in layouts.values()), layouts
+    lonely = ladder.load("spec12").targets.model_copy(update={"apart": (("topic", "layout"),)})
+    with pytest.raises(ValueError, match="meets nothing that others meet too"):
+        pools.draw(ladder.load("spec12").model_copy(update={"targets": lonely}))
+
+
 def test_pairs_of_what_no_scene_is_made_of_are_refused():
     spec = ladder.load("spec16")
     strange = spec.model_copy(update={"targets": spec.targets.model_copy(update={"apart": (("form", "topography"),)})})

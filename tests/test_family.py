@@ -13,6 +13,7 @@ import pytest
 from experiments import case, compiler, families, surfaces
 from experiments.compiler import CompileError
 from experiments.compiler.bind import read_content
+from experiments.infographic import Infographic
 from experiments.style import Style
 
 NAMES = families.names()
@@ -62,17 +63,34 @@ def test_there_are_enough_cases_and_they_differ() -> None:
         "quantization_formats",
         "edge_case_matrix",
     }
-    assert asked <= topics and len(topics) == len(told)
+    assert asked <= topics and len({(c.family, c.topic) for c in told}) == len(told)
+    alone = [c.topic for c in told if not isinstance(families.load(c.family), Infographic)]
+    assert len(set(alone)) == len(alone), "infographics alone share topics"
     for family in NAMES:
         assert len(case.every(family)) >= 4
         shapes = [
             tuple((c.kind, c.source, c.target, len(c.paths)) for c in one.components)
             for one in told
-            if one.family == family
+            if one.family == family and one.topic in alone
         ]
         assert len(set(shapes)) == len(shapes), f"two cases of {family} have one structure"
         for form in families.load(family).forms:
             assert sum(c.form == form for c in case.every(family, "bundle")) >= 3
+
+
+def test_topics_of_several_infographics_are_told_alike() -> None:
+    """So that a layout and a topic which never met can be put together: a topic has a subtitle or none, and a last line, everywhere."""
+    every = [c for c in CASES if isinstance(families.load(c.family), Infographic)]
+    shared = {topic for topic, n in Counter(c.topic for c in every).items() if n > 1}
+    assert len(shared) >= 6
+    for topic in shared:
+        mine = [c for c in every if c.topic == topic]
+        assert len(mine) == len({c.family for c in every}), f"{topic} is in {len(mine)} layouts"
+        assert len({c.components[0].refs for c in mine if c.components[0].kind == "hero"}) == 1, topic
+        assert len({c.content["slots"]["title"] for c in mine}) == 1, topic
+        for one in mine:
+            family = families.load(one.family)
+            assert [c.kind for c in one.components].count(family.closing) == 1, (topic, one.family)
 
 
 @pytest.mark.parametrize("one", [case.every(name)[0] for name in NAMES], ids=lambda c: c.family)
