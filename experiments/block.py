@@ -32,13 +32,15 @@ from experiments.violation import Violation, shorten
 
 # Canonical order of the attributes of a scene: the layout follows the canvas, the topic comes last.
 ORDER = ("canvas", "layout", *(axis for axis in AXES if axis != "canvas"), "topic")
-WRITTEN_BY = {"blocks": "gold and compact", "fields": "asset, dotted and keyed", "own": "surfaces of its own"}
+WRITTEN_BY = {"blocks": "gold, compact and dotted", "fields": "asset, dotted and keyed", "own": "surfaces of its own"}
+BLOCKS = ("blocks",)
+FIELDS = ("fields",)
 ALWAYS = ("layout", "theme", "tone", "density", "topic")
 
 
-def carried(spelling: str = "blocks") -> tuple[str, ...]:
-    """Families that are spelled in this way (`Family.spelling`)."""
-    return tuple(name for name in families.names() if families.load(name).spelling == spelling)
+def carried(spellings: Sequence[str] = BLOCKS) -> tuple[str, ...]:
+    """Families that are spelled in one of these ways (`Family.spelling`)."""
+    return tuple(name for name in families.names() if families.load(name).spelling in spellings)
 
 
 def write_attributes(scene: Scene, background: bool = False) -> list[str]:
@@ -64,12 +66,12 @@ def write_prompt(scene: Scene) -> str:
 
 
 def refuse_foreign(
-    scene: Scene, surface: str, with_topic: bool = False, spelling: str = "blocks", words: bool = False
+    scene: Scene, surface: str, with_topic: bool = False, spellings: Sequence[str] = BLOCKS, words: bool = False
 ) -> Family:
     """The scene's family, or a SurfaceError where this surface would lose part of the scene."""
     found: list[Violation] = []
-    if scene.family not in carried(spelling):
-        found.append(Violation("scene.family", shorten(scene.family), f"one of {', '.join(carried(spelling))}"))
+    if scene.family not in carried(spellings):
+        found.append(Violation("scene.family", shorten(scene.family), f"one of {', '.join(carried(spellings))}"))
     if scene.words and not words:
         found.append(Violation("scene.words", "words in the scene", f"none: the {surface} surface writes references"))
     if scene.form or scene.counts:
@@ -111,9 +113,9 @@ def split_header(tags: Sequence[Tag]) -> tuple[list[Tag], list[Tag]]:
 
 
 def read_attributes(
-    reader: Reader, tags: Sequence[Tag], required: Sequence[str], ordered: bool, spelling: str = "blocks"
+    reader: Reader, tags: Sequence[Tag], required: Sequence[str], ordered: bool, spellings: Sequence[str] = BLOCKS
 ) -> dict[str, str]:
-    """Attribute values by name; `ordered` also insists on the canonical order, `spelling` chooses the families (`carried`)."""
+    """Attribute values by name; `ordered` also insists on the canonical order, `spellings` choose the families (`carried`)."""
     values: dict[str, str] = {}
     seen: set[str] = set()
     last = -1
@@ -126,7 +128,7 @@ def read_attributes(
         if ordered and place < last:
             reader.report(tag, f"{tag.text} after [{ORDER[last]}:]", "the order " + " ".join(ORDER))
         last = max(last, place)
-        value = read_attribute(reader, tag, spelling)
+        value = read_attribute(reader, tag, spellings)
         if value is not None:
             values[tag.name] = value
     for name in required:
@@ -135,14 +137,16 @@ def read_attributes(
     return values
 
 
-def read_attribute(reader: Reader, tag: Tag, spelling: str = "blocks") -> str | None:
+def read_attribute(reader: Reader, tag: Tag, spellings: Sequence[str] = BLOCKS) -> str | None:
     if tag.name == "layout":
-        elsewhere = next((other for other in WRITTEN_BY if other != spelling and tag.value in carried(other)), None)
+        elsewhere = next(
+            (other for other in WRITTEN_BY if other not in spellings and tag.value in carried((other,))), None
+        )
         if elsewhere:
             got, said = shorten(tag.text), WRITTEN_BY[elsewhere]
             reader.report(tag, got, f"a family of this surface; {tag.value} is said by {said}")
             return None
-        return check_value(reader, tag, carried(spelling))
+        return check_value(reader, tag, carried(spellings))
     if tag.name == "topic":
         return check_payload(reader, tag, tag.value, ID, "a topic")
     return check_value(reader, tag, AXES[tag.name])

@@ -20,20 +20,26 @@ from experiments.wording import Parts, attributes
 
 MARKER = "scene"
 Argument = Callable[[Reader, Tag, Slot, str], str | None]  # the checked argument, or None and a violation
+Write = Callable[[Kind, Component], str]  # the tag of a component
+Read = Callable[
+    [Reader, Kind, Tag], Component | None
+]  # the component of a tag; None and every violation where it is malformed
+Say = Callable[[Pen, Kind, Parts], None]  # what stands in a component's tag behind the colon, and the bracket
 
 
 def families() -> tuple[str, ...]:
-    return block.carried(spelling="fields")
+    return block.carried(block.FIELDS)
 
 
-def write(scene: Scene, spell: Callable[[str], str]) -> str:
-    """A scene's text; `spell` writes the argument for a path."""
+def write(scene: Scene, component: Write) -> str:
+    """A scene's text."""
     kinds = block.families.load(scene.family).kinds
-    body = (_write_component(kinds[part.kind], part, spell) for part in scene.components)
+    body = (component(kinds[part.kind], part) for part in scene.components)
     return " ".join([f"[{MARKER}]", *block.write_attributes(scene, background=True), *body, f"[/{MARKER}]"])
 
 
-def _write_component(kind: Kind, part: Component, spell: Callable[[str], str]) -> str:
+def write_component(kind: Kind, part: Component, spell: Callable[[str], str]) -> str:
+    """The tag of a component; `spell` writes the argument for a path."""
     arguments = [f"{part.source}->{part.target}"] if kind.end_tags else [part.id or ""] if kind.id_tag else []
     values = {name: spell(path) for name, path in part.fields} | dict(part.attributes)
     by_place = True
@@ -59,19 +65,21 @@ def prompt(scene: Scene, always: Sequence[str] = ()) -> str:
     return " ".join([TASK, f"[layout:{scene.family}]", f"[topic:{scene.topic}]", *head, *named, OUT])
 
 
-def parse(text: str, argument: Argument) -> tuple[Reader, dict[str, str], list[tuple[Component, Tag]]]:
+def parse(
+    text: str, component: Read, spellings: Sequence[str] = block.FIELDS
+) -> tuple[Reader, dict[str, str], list[tuple[Component, Tag]]]:
     """(reader, attribute values, components with their tags); a component's fields hold arguments as they were read. Style
     attributes may come in any order and keep their default where they are absent.
     """
     reader = read(text)
     header, body = block.split_header(frame(reader, MARKER))
-    values = block.read_attributes(reader, header, ("layout",), ordered=False, spelling="fields")
-    kinds = block.kinds_of([values["layout"]] if "layout" in values else families())
-    return reader, values, list(_read_components(reader, body, kinds, argument))
+    values = block.read_attributes(reader, header, ("layout",), ordered=False, spellings=spellings)
+    kinds = block.kinds_of([values["layout"]] if "layout" in values else block.carried(spellings))
+    return reader, values, list(_read_components(reader, body, kinds, component))
 
 
 def _read_components(
-    reader: Reader, tags: Sequence[Tag], kinds: dict[str, Kind], argument: Argument
+    reader: Reader, tags: Sequence[Tag], kinds: dict[str, Kind], component: Read
 ) -> Iterator[tuple[Component, Tag]]:
     for tag in tags:
         kind = kinds.get(tag.name)
@@ -79,7 +87,7 @@ def _read_components(
             near = nearest(tag.name, kinds)
             reader.report(tag, shorten(tag.text), "a component: " + ", ".join(f"[{k}:...]" for k in kinds) + near)
             continue
-        part = read_component(reader, kind, tag, argument)
+        part = component(reader, kind, tag)
         if part is not None:
             yield part, tag
 
@@ -143,10 +151,10 @@ def spelling(kind: Kind) -> str:
 # ---- grammar
 
 
-def say(pen: Pen, piece: re.Pattern[str], usual: str) -> None:
-    """The grammar of such a surface: `piece` is what an argument may be, `usual` the shortest one."""
+def say(pen: Pen, component: Say, spellings: Sequence[str] = block.FIELDS) -> None:
+    """The grammar of such a surface."""
     pen.say(f" [{MARKER}]")
-    legal = {**block.AXES, "layout": pen.carried(families())}
+    legal = {**block.AXES, "layout": pen.carried(block.carried(spellings))}
     opening, end = (lambda kind: f" [{kind.name}:"), f" [/{MARKER}]"
 
     def parts_of(values: dict[str, str]) -> Parts:
@@ -158,10 +166,11 @@ def say(pen: Pen, piece: re.Pattern[str], usual: str) -> None:
     )
     parts = parts_of(values)
     while kind := parts.next(pen, opening, end):
-        _say_component(pen, kind, parts, piece, usual)
+        component(pen, kind, parts)
 
 
-def _say_component(pen: Pen, kind: Kind, parts: Parts, piece: re.Pattern[str], usual: str) -> None:
+def say_component(pen: Pen, kind: Kind, parts: Parts, piece: re.Pattern[str], usual: str) -> None:
+    """`piece` is what an argument may be, `usual` the shortest one."""
     said = bool(kind.end_tags or kind.id_tag)
     if kind.end_tags:
         source = parts.source(pen, ">", "-")

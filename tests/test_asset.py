@@ -17,7 +17,7 @@ from experiments.compiler.inline import humanise
 from experiments.compiler.quantity import Quantity, quantity, scale
 from experiments.scene import Component, Scene
 from experiments.style import BACKGROUNDS, DENSITIES, THEMES, TONES, Style
-from experiments.surfaces import SurfaceError, asset, dotted, keyed
+from experiments.surfaces import SurfaceError, asset, compact, dotted, keyed
 
 FULL = os.environ.get("CKTRACK_FULL") == "1"
 STYLES = [Style(*axes) for axes in product(THEMES, TONES, DENSITIES, BACKGROUNDS)]
@@ -64,6 +64,30 @@ def test_payload_fault_is_named(fault: str) -> None:
     with pytest.raises(SurfaceError) as caught:
         dotted.parse(DOTTED.replace(old, new))
     assert [v for v in caught.value.violations if needle in str(v) and v.token == position], str(caught.value)
+
+
+WHOLE = """[scene] [layout:decision_tree] [topic:demo] [header_band:@header] [entry_badge:@entry] [decision_node:a|@nodes.a]
+    [outcome_panel:b|@outcomes.b] [decision_edge:a->b|@edges.a_b] [/scene]"""
+WHOLE_FAULTS = {
+    "a bare reference": ("a|@nodes.a", "a|nodes.a", "a reference such as `@nodes.a`"),
+    "no reference": ("a|@nodes.a", "a", "[decision_node:id|@ref]"),
+    "a word": ("@edges.a_b", "yes", "a reference such as `@yes`"),
+    "a path that is none": ("@edges.a_b", "@edges..b", "a reference"),
+    "a part of another spelling": ("[entry_badge:@entry]", "[compare_bar:@entry]", "a component"),
+}
+
+
+@pytest.mark.parametrize("fault", WHOLE_FAULTS)
+def test_a_piece_of_content_has_one_path(fault: str) -> None:
+    """Components whose content is a piece: as on the compact surface, with the sign before each path."""
+    old, new, needle = WHOLE_FAULTS[fault]
+    scene = dotted.parse(WHOLE)
+    assert (
+        scene == compact.parse(WHOLE.replace("@", "")) and dotted.parse(dotted.format(scene)) == scene and old in WHOLE
+    )
+    with pytest.raises(SurfaceError) as caught:
+        dotted.parse(WHOLE.replace(old, new))
+    assert any(needle in str(v) for v in caught.value.violations), str(caught.value)
 
 
 KEYED_FAULTS = {
@@ -166,7 +190,7 @@ def keyed_in_order(parts: list[Component]) -> Iterator[Component]:
         yield replace(part, id=f"stage_{next(stages)}") if part.id else part
 
 
-@pytest.mark.parametrize("name", dotted.families())
+@pytest.mark.parametrize("name", keyed.families())
 def test_any_asset_scene_can_be_drawn(name: str) -> None:
     drawn = 0
     for seed in range(200 if FULL else 30):
@@ -207,7 +231,7 @@ def test_what_is_wrong_with_the_words_of_a_field_is_said_with_their_path(path: s
 
 
 def test_a_scene_with_words_of_its_own_needs_no_content() -> None:
-    for family in dotted.families():
+    for family in keyed.families():
         one = case.every(family, "asset")[0]
         alone = compiler.compile_text("asset", asset.format(one.scene(Style())), {})
         assert alone.svg == compiler.compile_text("asset", asset.format(one.scene(Style())), one.content).svg

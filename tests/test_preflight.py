@@ -250,6 +250,18 @@ def test_the_forecast_counts_what_a_run_would_take(sound):
     }  # fmt: skip
 
 
+def test_what_a_small_budget_never_reaches_is_told_where_the_budget_is_what_is_asked(sound, monkeypatch):
+    look = CHECKS["budget_reaches"].look
+    one_window(sound, monkeypatch)
+    found = look(sound, Place())
+    assert found.status == "FAIL" and "never: " in found.got
+    rung = sound.selected.rung.model_copy(update={"axis": "budget.tokens"})
+    small = sound.selected.spec.model_copy(update={"rungs": {"r17": rung}})
+    monkeypatch.setattr(sound, "selected", Selected(spec=small, name="r17"))
+    told = look(sound, Place())
+    assert told.status == "PASS" and told.got == found.got and told.facts == found.facts
+
+
 def test_few_rows_are_enough_where_the_budget_is_what_is_asked(sound, monkeypatch):
     look = CHECKS["budget_reaches"].look
     few_rows(sound, monkeypatch)

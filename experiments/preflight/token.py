@@ -71,8 +71,9 @@ def tokenizer_sound(prepared: Prepared, place: Place) -> Finding:
 
 @check()
 def budget_reaches(prepared: Prepared, place: Place) -> Finding:
-    """The rung's own budget trains rows of every prompt surface, family and form of each stage, and 5 % of its different rows, unless the
-    budget is the rung's axis, or that of the rung whose budget it has. Which rows, the order of the windows says."""
+    """The rung's own budget trains rows of every prompt surface, family and form of each stage, and 5 % of its different rows. Where the
+    budget is the rung's axis, or that of the rung whose budget it has, what it never reaches is told and not refused. Which rows are
+    reached, the order of the windows says."""
     rung, ctx = prepared.selected.rung, prepared.selected.model.ctx
     facts: dict[str, Any] = {}
     for stage, packed in prepared.packed.items():
@@ -90,25 +91,28 @@ def budget_reaches(prepared: Prepared, place: Place) -> Finding:
             "epochs": round(taken / windows, 3),
             **{axis: taught(rows, axis, declared, times) for axis, declared in names.items()},
         }
-    never = [
-        f"{stage}, {axis} {name}"
+    never = {
+        stage: [
+            f"{stage}, {axis} {name}"
+            for axis in ("surface", "family", "form")
+            for name, n in fact[axis].items()
+            if not n
+        ]
         for stage, fact in facts.items()
-        for axis in ("surface", "family", "form")
-        for name, count in fact[axis].items()
-        if not count
-    ]
+    }
+    told = [name for names in never.values() for name in names]
     shares = ", ".join(
         f"{stage} {fact['reached']} of {fact['different']} different rows ({fact['share']:.0%}, {fact['epochs']:.2g} epochs)"
         for stage, fact in facts.items()
     )
-    few = [
+    short = [
         stage
         for stage, fact in facts.items()
-        if fact["share"] < LEAST and not _asks_for_budget(prepared.selected, stage)
+        if (never[stage] or fact["share"] < LEAST) and not _asks_for_budget(prepared.selected, stage)
     ]
-    got = f"never: {', '.join(never[:5])}; {shares}" if never else shares
+    got = f"never: {', '.join(told[:5])}; {shares}" if told else shares
     expected = f"rows of every surface, family and form in the budget, and {LEAST:.0%} of all; raise its tokens"
-    return judge(not never and not few, got, expected, **facts)
+    return judge(not short, got, expected, **facts)
 
 
 def _asks_for_budget(selected: Selected, stage: str) -> bool:

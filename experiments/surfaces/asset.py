@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 
 from experiments import asset, block, payload
-from experiments.family import Slot
+from experiments.family import Kind, Slot
 from experiments.payload import MARKER, families
 from experiments.pen import Pen
-from experiments.scene import Scene
+from experiments.scene import Component, Scene
 from experiments.style import AXES
 from experiments.tag import Reader, SurfaceError, Tag, Vocabulary
 from experiments.violation import Violation, shorten
@@ -31,7 +31,7 @@ def prompt(scene: Scene) -> str:
 
 
 def format(scene: Scene) -> str:
-    family = block.refuse_foreign(scene, "asset", spelling="fields", words=True)
+    family = block.refuse_foreign(scene, "asset", spellings=block.FIELDS, words=True)
     words = dict(scene.words)
     names = {slot.name for kind in family.kinds.values() for slot in kind.slots}
     order = [path for part in asset.keyed(scene.components) for _, path in part.fields]
@@ -44,16 +44,24 @@ def format(scene: Scene) -> str:
             found.append(Violation(f"scene.words.{path}", shorten(text), "words without _ | [ ] or double spaces"))
     if found:
         raise SurfaceError(found)
-    return payload.write(scene, lambda path: words[path].replace(" ", "_"))
+
+    def spell(path: str) -> str:
+        return words[path].replace(" ", "_")
+
+    return payload.write(scene, lambda kind, part: payload.write_component(kind, part, spell))
 
 
 def parse(text: str) -> Scene:
-    reader, values, said = payload.parse(text, _read_argument)
+    reader, values, said = payload.parse(text, _read_component)
     parts = asset.keyed(tuple(part for part, _ in said))
     places = [path for part in parts for _, path in part.fields]
     words = [text for part, _ in said for _, text in part.fields]
     tags = [tag for _, tag in said]
     return block.build(reader, values, list(zip(parts, tags, strict=True)), tuple(zip(places, words, strict=True)))
+
+
+def _read_component(reader: Reader, kind: Kind, tag: Tag) -> Component | None:
+    return payload.read_component(reader, kind, tag, _read_argument)
 
 
 def _read_argument(reader: Reader, tag: Tag, slot: Slot, piece: str) -> str | None:
@@ -70,7 +78,7 @@ def _read_argument(reader: Reader, tag: Tag, slot: Slot, piece: str) -> str | No
 
 
 def grammar(pen: Pen) -> None:
-    payload.say(pen, _PIECE, "a")
+    payload.say(pen, lambda pen, kind, parts: payload.say_component(pen, kind, parts, _PIECE, "a"))
 
 
 def vocabulary(families: Sequence[str] | None = None, attributes: Sequence[str] = tuple(AXES)) -> Vocabulary:

@@ -8,6 +8,7 @@ canonical. The block spelling is `gold.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from experiments import block
@@ -15,7 +16,7 @@ from experiments import families as folder
 from experiments.family import Kind
 from experiments.pen import Pen
 from experiments.scene import Component, Scene
-from experiments.tag import REF, Reader, Tag, Vocabulary, check_payload, frame, read
+from experiments.tag import ID, REF, Reader, Tag, Vocabulary, check_payload, frame, read
 from experiments.violation import shorten
 from experiments.wording import Parts, attributes
 
@@ -36,12 +37,13 @@ def format(scene: Scene) -> str:
     return " ".join([f"[{MARKER}]", *block.write_attributes(scene), *body, f"[/{MARKER}]"])
 
 
-def write_component(kind: Kind, part: Component) -> str:
+def write_component(kind: Kind, part: Component, mark: str = "") -> str:
+    """The tag of a component; `mark` stands before each of its references."""
     head = f"{part.source}->{part.target}" if kind.end_tags else part.id
     slots = [
         part.id if kind.end_tags else None,
         head,
-        *part.refs,
+        *(f"{mark}{ref}" for ref in part.refs),
         *(f"{name}={value}" for name, value in part.attributes),
     ]
     return f"[{kind.name}:{'|'.join(slot for slot in slots if slot is not None)}]"
@@ -66,9 +68,9 @@ def _read_components(reader: Reader, tags: Sequence[Tag], kinds: dict[str, Kind]
             yield part, tag
 
 
-def read_component(reader: Reader, kind: Kind, tag: Tag) -> Component | None:
-    """One component from `[kind:a->b|ref]`, `[kind:id|ref|lane=top]` or `[kind:ref]`; None and a violation where it
-    is malformed.
+def read_component(reader: Reader, kind: Kind, tag: Tag, mark: str = "") -> Component | None:
+    """One component from `[kind:a->b|ref]`, `[kind:id|ref|lane=top]` or `[kind:ref]`, with `mark` before each reference; None and a
+    violation where it is malformed.
     """
     slots = (tag.value or "").split("|")
     named = [slot.split("=", 1) for slot in slots if "=" in slot]
@@ -83,18 +85,23 @@ def read_component(reader: Reader, kind: Kind, tag: Tag) -> Component | None:
     extra = plain[len(open_fields) :] if kind.refs[1] > 1 else []
     plain = plain[: len(plain) - len(extra)]
     if len(plain) != len(open_fields) or sorted(name for name, _ in named) != sorted(f.tag for f in closed_fields):
-        reader.report(tag, shorten(tag.text), _spelling(kind))
+        reader.report(tag, shorten(tag.text), _spelling(kind, mark))
         return None
     given = [*zip(open_fields, plain, strict=True), *((field, dict(named)[field.tag]) for field in closed_fields)]
+    if bare := [ref for ref in [*(v for f, v in given if f.slot == "ref"), *extra] if not ref.startswith(mark)]:
+        reader.report(tag, shorten(bare[0]), f"a reference such as `{mark}{bare[0]}` in {_spelling(kind, mark)}")
+        return None
+    given = [(field, value.removeprefix(mark) if field.slot == "ref" else value) for field, value in given]
+    extra = [ref.removeprefix(mark) for ref in extra]
     checked = {field.slot: field.check(reader, tag, value) for field, value in given}
     values = {slot: value for slot, value in checked.items() if value is not None}
     more = [ref for ref in extra if check_payload(reader, tag, ref, REF, "a reference")]
     return block.assemble(kind, values, more) if (len(values), len(more)) == (len(checked), len(extra)) else None
 
 
-def _spelling(kind: Kind) -> str:
+def _spelling(kind: Kind, mark: str = "") -> str:
     slots = ["a->b"] if kind.end_tags else ["id"] if kind.id_tag else []
-    slots += ["ref"] * kind.refs[0] + ["..."] * (kind.refs[0] < kind.refs[1]) if kind.ref_tag else []
+    slots += [f"{mark}ref"] * kind.refs[0] + ["..."] * (kind.refs[0] < kind.refs[1]) if kind.ref_tag else []
     slots += [f"{name}={'/'.join(legal)}" for name, legal in kind.attributes.items()]
     return f"[{kind.name}:{'|'.join(slots)}]"
 
@@ -117,8 +124,11 @@ def grammar(pen: Pen) -> None:
         say_component(pen, kind, parts)
 
 
-def say_component(pen: Pen, kind: Kind, parts: Parts, group: int = 1) -> None:
-    """What stands in a component's tag behind the colon, and the bracket. `group`: references come so many at a time."""
+def say_component(pen: Pen, kind: Kind, parts: Parts, group: int = 1, mark: str = "") -> None:
+    """What stands in a component's tag behind the colon, and the bracket. `group`: references come so many at a time; `mark` stands
+    before each.
+    """
+    ref, count = re.compile(f"{mark}(?:{REF.pattern})"), 0
     least, most = kind.refs if kind.ref_tag else (0, 0)
     said = bool(kind.end_tags or (kind.id_tag and kind.id_required))
     if kind.end_tags:
@@ -127,13 +137,16 @@ def say_component(pen: Pen, kind: Kind, parts: Parts, group: int = 1) -> None:
         parts.target(pen, source, "|]")
     elif said:
         parts.id(pen, kind, "|]")
+    elif kind.id_tag and mark:
+        name = pen.word((f"{mark}a",), re.compile(f"{ref.pattern}|{ID.pattern}"), "|]")
+        said, count = True, name.startswith(mark)
     elif kind.id_tag:
         most += 1  # an id may come first
-    count, lists = 0, [[f"|{name}={value}" for value in legal] for name, legal in kind.attributes.items()]
+    lists = [[f"|{name}={value}" for value in legal] for name, legal in kind.attributes.items()]
     while count < least or (count < most and not lists and (count % group or pen.sees(("]", "|")) == "|")):
         if said:
             pen.say("|")
-        pen.word(("a",), REF, "|]")
+        pen.word((f"{mark}a",), ref, "|]")
         said, count = True, count + 1
     for options in lists:
         pen.choose(options)

@@ -33,7 +33,7 @@ def prompt(scene: Scene) -> str:
 
 
 def format(scene: Scene) -> str:
-    family = block.refuse_foreign(scene, "keyed", with_topic=True, spelling="fields")
+    family = block.refuse_foreign(scene, "keyed", with_topic=True, spellings=block.FIELDS)
     tags = [f"[{MARKER}]", *block.write_attributes(scene, background=True)]
     for part in scene.components:
         tags += _write_block(family.kinds[part.kind], part)
@@ -59,7 +59,9 @@ def parse(text: str, *, ordered: bool = True) -> Scene:
     """`ordered=False` reads scenes written by hand: style attributes in any order, absent ones at their default."""
     reader = read(text, BARE)
     header, body = block.split_header(frame(reader, MARKER))
-    values = block.read_attributes(reader, header, block.ALWAYS if ordered else ("layout",), ordered, spelling="fields")
+    values = block.read_attributes(
+        reader, header, block.ALWAYS if ordered else ("layout",), ordered, spellings=block.FIELDS
+    )
     kinds = block.kinds_of([values["layout"]] if "layout" in values else families())
     return block.build(reader, values, list(gold.read_blocks(reader, body, kinds, _read_fields)))
 
