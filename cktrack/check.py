@@ -6,7 +6,6 @@ every further style attribute. `--every 20` takes each twentieth look. `--browse
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from cktrack.option import Families, Json, families_of, nothing_drawn
+from cktrack.show import document
 
 SHOWN = 12  # faults that are printed; --json has all
 
@@ -35,7 +35,7 @@ def command(
         raise ValueError(f"--every: got {every}; expected at least 1")
     found = in_browser(chosen) if browser else sweep(chosen, every)
     if json_:
-        print(json.dumps(found, indent=1, allow_nan=False))
+        document(found)
     else:
         show(found)
     if any(line["faults"] for line in found["families"].values()):

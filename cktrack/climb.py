@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, of_run
+from cktrack.show import document
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -77,7 +78,7 @@ def command(
         report = climb(store, steps, options, console, title, stop)
         failed = any(r["status"] == "failed" for r in report["rungs"])
     if json_:
-        print(json.dumps({**report, "unreadable": list(map(str, errors))}, indent=1, allow_nan=False))
+        document({**report, "unreadable": list(map(str, errors))})
     else:
         standing.show(report)
     for error in errors:

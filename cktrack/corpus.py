@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from cktrack.option import Json, Threads, of_run
+from cktrack.show import document
 
 if TYPE_CHECKING:
     from cktrack.store import Store
@@ -51,7 +52,7 @@ def corpus_run(
     prepared = study.prepare(file, options.threads)  # a corpus that cannot be trained opens no store
     report = run_corpus(open_store(), prepared, options, Console(stderr=True))
     if json_:
-        print(json.dumps(report, indent=1, allow_nan=False))
+        document(report)
     else:
         show(report)
 

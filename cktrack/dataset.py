@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cktrack.option import Json
+from cktrack.show import document
 
 CHECKED = ("covered", "curriculum_taught", "well_formed", "no_doubles", "no_contradictions", "held_apart")
 CSS = """
@@ -49,7 +49,7 @@ def command(
     if out is not None:
         out.write_text(page(found), encoding="utf-8")
     if json_:
-        print(json.dumps(found, indent=1, allow_nan=False))
+        document(found)
     else:
         show(found)
     if any(f["status"] != "PASS" for f in findings):

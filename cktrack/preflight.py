@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cktrack.option import Json, Threads, Torch, of_run
+from cktrack.show import document
 
 if TYPE_CHECKING:
     from experiments.preflight import Place
@@ -36,7 +36,7 @@ def command(
     passed = not any(f.blocks for f in findings)
     if json_:
         shown = [preflight.as_dict(f) for f in findings]
-        print(json.dumps({"rung": rung, "passed": passed, "checks": shown}, indent=1, allow_nan=False))
+        document({"rung": rung, "passed": passed, "checks": shown})
     else:
         show(rung, findings)
     if not passed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cktrack.option import Json
+from cktrack.show import document
 
 app = typer.Typer(help="Tokenizers of rungs and corpora.", no_args_is_help=True)
 COLOURS = {"fail": "red", "warn": "yellow", "pass": "green"}
@@ -31,7 +31,7 @@ def audit_command(
     """Audit a tokenizer on the rows that it is for. Exits 1 if a finding is a failure."""
     found = of_corpus(Path(what)) if what.endswith((".yaml", ".yml")) else of_rung(what)
     if json_:
-        print(json.dumps(found, indent=1, allow_nan=False))
+        document(found)
     else:
         show(what, found)
     if found["verdict"] == "fail":

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 
 from experiments.pen import Grammar
 from experiments.tokenizer import Coder
 
+TRIES = 48  # tokens that are tried for a place, before the way to the end is taken
 _MIDDLES = (0x80, 0xA0, 0xA9, 0xBF)  # bytes with which a character that was begun may well end
 
 
@@ -74,14 +75,20 @@ class Guide:
         self.closing = closing
 
     def pick(self, logits: np.ndarray) -> int:
-        """The likeliest token of logits [vocab] that is allowed (the lowest id wins a tie), which is taken to be said."""
+        """The likeliest token of logits [vocab] that is allowed (the lowest id wins a tie), which is taken to be said. Where none of the
+        `TRIES` likeliest that may come is, the next one of the way to the end is said.
+        """
         likeliest = int(np.argmax(logits))
         if self.take(likeliest):
             return likeliest
         self.turned += 1
         may = self._candidates()
-        order = np.argsort(-logits, kind="stable")
-        return next(int(token) for token in order if may(int(token)) and self.take(int(token)))
+        able = (int(token) for token in np.argsort(-logits, kind="stable") if may(int(token)))
+        found = next((token for token in islice(able, TRIES) if self.take(token)), None)
+        if found is None:
+            found = self.closing[0] if self.closing else self.tokens.eos
+            self.take(found)
+        return found
 
     def allowed(self) -> list[int]:
         """Every allowed token."""

@@ -167,6 +167,7 @@ class Grammar:
 
 @lru_cache(maxsize=20_000)
 def _complete(grammar: Grammar, text: str) -> str | None:
+    tried: set[str] = set()
     for plan in range(PLANS):
         branch, branches = 0, 1
         while branch < min(branches, BRANCHES):
@@ -177,6 +178,9 @@ def _complete(grammar: Grammar, text: str) -> str | None:
                 branches = max(branches, pen.branches)
                 if pen.closing:
                     closing = "".join(pen.more)
+                    if closing in tried:
+                        continue
+                    tried.add(closing)
                     grammar.parse((text + closing).strip())
                     return closing
             except Refused:

@@ -178,19 +178,32 @@ class Parts:
 
     def source(self, pen: Pen, stops: str, tail: str = "") -> str:
         """Say one end; `tail` stands behind it."""
-        likely = dict.fromkeys([*(a for a, _ in self._pairs()), *self._known(), *self._fresh()])
-        pattern = re.compile(ID.pattern + tail)
-        return pen.word([a + tail for a in likely], pattern, stops, mend=("0" + tail, tail)).removesuffix(tail)
+        pattern = re.compile(f"(?:{self._ends()}){tail}")
+        return pen.word(self._sources(tail), pattern, stops, mend=("0" + tail, tail)).removesuffix(tail)
+
+    def _ends(self) -> str:
+        """What an end may be: any id while parts with ids may still come, or where parts go by other names too; else one of the known ones."""
+        if STAGES in self.family.kinds or self._holder():
+            return ID.pattern
+        return "|".join(map(re.escape, self._known()))
+
+    def _sources(self, tail: str) -> Iterator[str]:
+        """Likely ones, best first. Drawn only where the text leaves the end open, and so are targets."""
+        for name in dict.fromkeys([*(a for a, _ in self._pairs()), *self._known(), *self._fresh()]):
+            yield name + tail
 
     def target(self, pen: Pen, source: str, stops: str) -> None:
         """Say the other end; ends that no component has yet wait for one."""
         one = self._stage(source)
-        likely = dict.fromkeys([*(b for a, b in self._pairs() if a == one), *self._known(), *self._fresh()])
-        target = pen.word([b for b in likely if b != source], ID, stops)
+        target = pen.word(self._targets(source, one), re.compile(self._ends()), stops)
         known = {*self._known(), *self.waiting}
         if self._holder():
             self.waiting += [n for n in dict.fromkeys((source, target)) if self._stage(n) not in known]
         self.pairs.append((one, self._stage(target)))
+
+    def _targets(self, source: str, one: str) -> Iterator[str]:
+        likely = dict.fromkeys([*(b for a, b in self._pairs() if a == one), *self._known(), *self._fresh()])
+        yield from (b for b in likely if b != source)
 
     def _stage(self, name: str) -> str:
         """Stages without ids are `2` as well as `stage_2`; those with ids may be called by number too."""

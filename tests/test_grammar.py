@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_surface import BUNDLES, OWN
 
-from experiments import coders, families, surfaces
+from experiments import coders, families, mask, surfaces
 from experiments.mask import Guide, MaskError, Tokens
 from experiments.pen import Grammar, Pen
 from experiments.probes.constrain import grammar_of
@@ -94,6 +94,23 @@ def test_the_mask_is_what_pick_chooses_from_for_every_kind_of_tokenizer(kind):
         wanted[allowed[len(allowed) // 2]] = 1.0
         assert guide.pick(wanted) == allowed[len(allowed) // 2]
     assert guide.allowed() == [tokens.eos] and guide.turned == 0
+
+
+def test_where_nothing_likely_may_come_the_way_to_the_end_is_taken(monkeypatch):
+    """So a place costs so many readings and no more; what is said is whole all the same."""
+    tokens = tokens_of("keyed")
+    tried = []
+    taken = Guide.take
+    monkeypatch.setattr(mask, "TRIES", 2)
+    monkeypatch.setattr(Guide, "take", lambda self, token: tried.append(token) or taken(self, token))
+    said = []
+    guide = Guide(grammar_of("keyed"), tokens, 500)
+    draw = np.random.default_rng(5)
+    while not said or said[-1] != tokens.eos:
+        tried.clear()
+        said.append(guide.pick(draw.normal(size=len(tokens.bytes))))
+        assert 1 <= len(tried) <= 4, "the likeliest, two more that may come, and the way to the end"
+    surfaces.load("keyed").parse(b"".join(tokens.bytes[t] for t in said).decode().strip())
 
 
 def test_every_bundle_that_can_be_drawn_can_be_said_and_no_other():

@@ -137,6 +137,6 @@ def _deliver(result: dict[str, Any], said: bool, store: Any, out: str) -> None:
             result["run_id"] = publish_bench(store, result)
     finally:
         if said:
-            print(json.dumps(result, indent=1, allow_nan=False))
+            show.document(result)
         else:
             show.bench(result)
