@@ -335,8 +335,8 @@ def prompt_copy(answers: Answers) -> float:
 
 @measure
 def spill(answers: Answers) -> float:
-    """Share of outputs that do not end at their first closing tag."""
-    return _share(answers, lambda a: not a.score.clean_stop and not a.score.truncated and a.score.first_block_exact)
+    """Share of outputs that go on after their first closing tag, whatever stands before it and however they end."""
+    return _share(answers, lambda a: a.score.spilled)
 
 
 @measure

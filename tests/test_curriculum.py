@@ -35,13 +35,26 @@ def test_the_best_rung_of_a_spec_covers_its_curriculum(name):
     assert curriculum.audit(*headline(name)) == []
 
 
+def test_every_spec_has_a_curriculum():
+    assert set(BOOK.specs) == set(ladder.names())
+
+
 @pytest.mark.parametrize(
-    ("label", "said"), [("spec02/bootstrap", "none declared"), ("spec16/r11", "all that is declared")]
+    ("name", "said"), [("elsewhere", "all that is declared; no curriculum"), ("spec16", "all that is declared")]
 )
-def test_a_spec_without_a_curriculum_is_not_said_to_teach_it(label, said, monkeypatch):
+def test_a_spec_without_a_curriculum_is_not_said_to_teach_it(name, said, monkeypatch):
     monkeypatch.setattr(curriculum, "audit", lambda selected, drawn: [])
-    prepared = SimpleNamespace(selected=ladder.select(label), material=None)
-    assert curriculum_taught.look(prepared, Place()).got == said
+    selected = ladder.select("spec16/r11")
+    other = selected.model_copy(update={"spec": selected.spec.model_copy(update={"name": name})})
+    assert curriculum_taught.look(SimpleNamespace(selected=other, material=None), Place()).got == said
+
+
+def test_what_a_brief_declares_must_be_taught_without_a_curriculum_too():
+    selected, drawn = headline("gen1")
+    other = selected.model_copy(update={"spec": selected.spec.model_copy(update={"name": "elsewhere"})})
+    dark = without(drawn, lambda s, r: "[theme:infra_dark]" not in r.brief)
+    look = curriculum_taught.look(SimpleNamespace(selected=other, material=dark), Place())
+    assert look.status == "FAIL" and "theme infra_dark" in look.got
 
 
 def without(drawn, keep):
@@ -172,6 +185,7 @@ def said(expected, raw=None, failure=None, split="unseen_prompt", family="timeli
         "clean_stop": True,
         "truncated": False,
         "first_block_exact": raw == expected,
+        "spilled": False,
         **score,
     }
     prompt = "[task:svg] [topic:night_shift] [goal:plan_ahead] [OUT]"
@@ -191,7 +205,7 @@ WRONG = {
     "style_pull": said(RIGHT, RIGHT.replace("blue", "green")),
     "topic_leak": said(RIGHT, RIGHT + " [topic:night_shift]"),
     "prompt_copy": said(RIGHT, "[task:svg] " + RIGHT),
-    "spill": said(RIGHT, RIGHT + " and on", "spill", clean_stop=False, first_block_exact=True),
+    "spill": said(RIGHT, RIGHT + " and on", "truncation", clean_stop=False, truncated=True, spilled=True),
     "family_gap": said(RIGHT, "nothing", family="memory_map"),
 }
 
@@ -221,4 +235,4 @@ def test_what_was_not_measured_counts_as_reached():
 
 
 def test_a_spec_without_a_curriculum_has_no_frontiers():
-    assert curriculum.measured("spec02", [said(RIGHT)]) == {}
+    assert curriculum.measured("elsewhere", [said(RIGHT)]) == {}

@@ -73,6 +73,16 @@ def test_a_tail_is_a_spill(gold):
     )
 
 
+@pytest.mark.parametrize("stop", ["eos", "budget"])
+def test_whatever_goes_on_after_its_end_has_spilled(gold, stop):
+    """A right text that goes on to the budget is a spill, not a text that was too long; a wrong one is counted as spilled too."""
+    case = case_of(gold, "memory_map")
+    found, failure = judged(gold, case, f"{case['expected']} {case['expected'][:200]}", stop)
+    assert failure == "spill" and found.spilled
+    wrong = case["expected"].replace("[scene]", "[scene] [x]", 1)
+    assert judged(gold, case, f"{wrong} more", stop)[0].spilled and not judged(gold, case, wrong, stop)[0].spilled
+
+
 @pytest.mark.parametrize("stop", ["budget", "context"])
 def test_the_right_text_that_never_ended_is_truncated(gold, stop):
     case = case_of(gold, "table_matrix")

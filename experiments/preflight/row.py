@@ -58,14 +58,14 @@ def covered(prepared: Prepared, place: Place) -> Finding:
 
 @check()
 def curriculum_taught(prepared: Prepared, place: Place) -> Finding:
-    """The best rung of a spec with a curriculum teaches and asks all that it declares: competencies in their stages, frontiers where they are
-    measured, every profile of its briefs. Other rungs may leave out what they change; what that is, is told."""
+    """The best rung of a spec teaches and asks all that the spec and its curriculum declare: competencies in their stages, frontiers where
+    they are measured, every value and every profile of its briefs. Other rungs may leave out what they change; what that is, is told."""
     selected = prepared.selected
     lacking = curriculum.audit(selected, prepared.material)
     declared = selected.spec.name in curriculum.load().specs
-    told = _told(lacking) or ("all that is declared" if declared else "none declared")
+    told = _told(lacking) or f"all that is declared{'' if declared else '; no curriculum'}"
     return judge(
-        not (lacking and declared and selected.rung.headline),
+        not (lacking and selected.rung.headline),
         told,
         "rows and cases for the whole curriculum",
         lacking=lacking,

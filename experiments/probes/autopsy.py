@@ -1,6 +1,6 @@
 """What went wrong in a miss: one class for each, the first that applies, and the tags that differ.
 
-Order: truncation (ended by the budget or the context), spill (right up to the first closing tag, then more), syntax (does not parse),
+Order: spill (right up to the first closing tag, then more), truncation (ended by the budget or the context), syntax (does not parse),
 family, form, topic, style, counts, structure (other components), refs (a reference or id differs), undrawable (parses and equals the
 expected tags, but does not compile), unknown.
 """
@@ -15,8 +15,8 @@ from experiments.tag import SurfaceError
 
 CLASSES = (
     "exact",
-    "truncation",
     "spill",
+    "truncation",
     "syntax",
     "family",
     "form",
@@ -34,10 +34,10 @@ def classify(contract: dict, case: dict, raw: str, score: Score) -> str:
     """The class of one scored output."""
     if score.exact:
         return "exact"
+    if score.first_block_exact and score.spilled:
+        return "spill"
     if score.truncated:
         return "truncation"
-    if score.first_block_exact:
-        return "spill"
     surface = surfaces.load(contract["surface"])
     try:
         got = surface.parse(raw.strip())

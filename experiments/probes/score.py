@@ -21,7 +21,9 @@ ANY_TAG = re.compile(r"\[[^\[\]\s]*\]")
 
 @dataclass(frozen=True)
 class Score:
-    """One case. `svg` is the drawn picture or None; `problem` says why there is none."""
+    """One case. `spilled`: something follows the first closing marker. `svg` is the drawn picture or None; `problem` says why there is
+    none.
+    """
 
     exact: bool
     renderable: bool
@@ -31,6 +33,7 @@ class Score:
     prefix_ok: bool
     adherent: bool
     first_block_exact: bool
+    spilled: bool
     svg: str | None
     problem: str | None
 
@@ -70,6 +73,7 @@ def score(contract: dict, case: dict, raw: str, stop: str) -> Score:
         prefix_ok=_prefix_ok(contract["surface"], text, opening, closing),
         adherent=_adherent(contract, case, text),
         first_block_exact=first_block == expected,
+        spilled=text.partition(closing)[2] != "",
         svg=svg,
         problem=problem,
     )
