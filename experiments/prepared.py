@@ -82,7 +82,9 @@ class Prepared:
         """What is wrong or odd about the tokenizer on these lines."""
         spec = self.selected.spec
         known = surfaces.load(spec.surface).vocabulary(spec.families)
-        return token_audit.audit(self.coder, self.texts, (*known.tags, *known.phrases), self.selected.model.ctx)
+        return token_audit.audit(
+            self.coder, self.texts, (*known.tags, *known.phrases), self.selected.model.ctx, prefixes=known.prefixes
+        )
 
     @property
     def config(self) -> Config:

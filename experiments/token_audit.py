@@ -37,16 +37,21 @@ SIGNS = {  # what decomposition does not give
 
 
 def audit(
-    coder: Coder, rows: Sequence[str], tags: Collection[str], ctx: int, kept: Collection[str] = ()
+    coder: Coder,
+    rows: Sequence[str],
+    tags: Collection[str],
+    ctx: int,
+    kept: Collection[str] = (),
+    prefixes: Collection[str] = (),
 ) -> dict[str, Any]:
     """Every look at a tokenizer. `rows` are texts that it is for, `tags` the texts that should cost one token each; ctx in tokens. `kept` are
-    other texts that may be reserved, because somebody asked for them."""
+    other texts that may be reserved, because somebody asked for them; `prefixes` open tags whose values are payload (`[topic:`)."""
     rows = list(dict.fromkeys(rows))
     encoded = coder.encode_many(rows)
     looks: dict[str, Any] = {
         "roundtrip": roundtrip(coder, rows, encoded),
         "tags": tag_seed(coder, tags),
-        "reserved": reserved(coder, encoded, {*tags, *kept}),
+        "reserved": reserved(coder, encoded, {*tags, *kept}, prefixes),
         "fit": fit(encoded, ctx),
         "ascii": ascii_map(rows),
         "vocabulary": vocabulary(coder, encoded),
@@ -91,15 +96,24 @@ def tag_seed(coder: Coder, tags: Collection[str]) -> dict[str, Any]:
     return {"expected": expected, "covered": expected - len(missing), "missing": missing}
 
 
-def reserved(coder: Coder, encoded: Encoded, tags: Collection[str] = ()) -> dict[str, Any]:
-    """The reserved tokens: how many the rows use, which they never do, and which are content: neither among the `tags` nor like structure."""
+def reserved(
+    coder: Coder, encoded: Encoded, tags: Collection[str] = (), prefixes: Collection[str] = ()
+) -> dict[str, Any]:
+    """The reserved tokens: how many the rows use, which they never do, and which are content: not among the `tags`, and either unlike structure
+    or a value behind one of the `prefixes`."""
     added = {t: i for t, i in _added(coder).items() if t not in (*SPECIAL, UNKNOWN)}
     used = {i for ids in encoded for i in ids}
     return {
         "reserved": len(added),
         "unused": sorted(t for t, i in added.items() if i not in used),
-        "payload": sorted(t for t in added if t.strip() not in tags and not is_structure(t)),
+        "payload": sorted(
+            t for t in added if t.strip() not in tags and (not is_structure(t) or _is_value(t.strip(), prefixes))
+        ),
     }
+
+
+def _is_value(text: str, prefixes: Collection[str]) -> bool:
+    return any(text.startswith(prefix) and text != prefix for prefix in prefixes)
 
 
 def is_structure(text: str) -> bool:

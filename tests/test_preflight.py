@@ -140,6 +140,13 @@ def few_rows(prepared, monkeypatch):
     )
 
 
+def reserved_values(prepared, monkeypatch):
+    """Tags that look like structure, and hold what a scene is about."""
+    policy = policy_of(prepared.selected)
+    policy = replace(policy, tags=(*policy.tags, "[topic:compression_codecs]", "[ref:nodes.start]"))
+    prepared._made["coder"] = coders.train("byte_bpe", prepared.material.training, policy)
+
+
 def reserved_words(prepared, monkeypatch):
     policy = replace(policy_of(prepared.selected), openers=("[task:svg]", "zeppelin"))
     prepared._made["coder"] = coders.train("byte_bpe", prepared.material.training, policy)
@@ -187,7 +194,7 @@ ATTACKS = {
     "held_apart": [a_probe_among_the_rows],
     "token_budget": [a_narrow_context],
     "nothing_unknown": [letters_that_nobody_knows],
-    "tokenizer_sound": [reserved_payload, reserved_words],
+    "tokenizer_sound": [reserved_payload, reserved_values, reserved_words],
     "budget_reaches": [one_window, few_rows],
     "memory": [full_memory],
     "disk": [full_disk],
