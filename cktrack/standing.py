@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from experiments.probes import baseline
 from promotion.statistic import interval
 
 if TYPE_CHECKING:
@@ -82,11 +83,11 @@ def _sum(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 
 def _best_baseline(metrics: Mapping[str, float]) -> dict[str, Any] | None:
-    """The baseline that is right most often on unseen targets; of equal ones the first by name."""
+    """The baseline that is right most often on unseen targets, of those that learn nothing; of equal ones the first by name."""
     rates = {
         key.split(".")[1]: value
         for key, value in sorted(metrics.items())
-        if re.fullmatch(rf"baseline\.\w+\.{ASKED}", key)
+        if re.fullmatch(rf"baseline\.\w+\.{ASKED}", key) and key.split(".")[1] not in baseline.LEARNS
     }
     return {"name": max(rates, key=rates.__getitem__), "value": max(rates.values())} if rates else None
 

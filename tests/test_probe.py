@@ -187,13 +187,38 @@ PAIRS = [
 
 def test_baselines_do_what_their_names_say():
     asked = "[task:svg] [layout:a] [topic:t] [theme:y] [OUT]"
-    answers = {name: make(PAIRS)(asked) for name, make in baseline.BASELINES.items()}
+    answers = {name: made(asked) for name, make in baseline.BASELINES.items() if (made := make(PAIRS))}
     assert answers == {
         "copy": "[s] [layout:a] [topic:t] [theme:y] [/s]",
         "topic_lookup": "[s] [layout:a] [theme:x] [topic:t] [ref:q] [/s]",
         "nearest_neighbour": "[s] [layout:a] [theme:x] [topic:t] [ref:q] [/s]",
         "slot_copy": "[s] [layout:a] [theme:y] [topic:t] [ref:q] [/s]",
+        "value_copy": "[s] [layout:a] [theme:y] [topic:t] [ref:q] [/s]",
+        "decision_table": "[s] [layout:b] [theme:y] [topic:u] [/s]",  # two rows decide more than one
     }
+
+
+def test_value_copy_replaces_words_under_any_name_and_both_ways_at_once():
+    pairs = [
+        ("[shape:dot] [color:red] [color2:blue] [n:3] [OUT]", "[s] [fill:red] [x:3] [stroke:blue] [note:dark-red] [/s]")
+    ]
+    asked = "[shape:dot] [color:blue] [color2:red] [n:4] [OUT]"
+    assert baseline.value_copy(pairs)(asked) == "[s] [fill:blue] [x:3] [stroke:red] [note:dark-red] [/s]"
+
+
+def test_a_decision_table_finds_what_decides_and_is_not_for_outputs_that_say_a_tag_twice():
+    """Two facts decide the form together; a topic that differs in every row decides nothing."""
+    pairs = [
+        (
+            f"[topic:t{n}] [goal:{goal}] [weight:{weight}] [OUT]",
+            f"[b] [family:{goal}] [form:{goal}_{weight}]{' [n:2]' * (goal == 'map')} [/b]",
+        )
+        for n, (goal, weight) in enumerate([(g, w) for g in ("map", "line") for w in ("parts", "flow")] * 6)
+    ]
+    asked = "[topic:new] [goal:map] [weight:flow] [OUT]"
+    assert baseline.decision_table(pairs)(asked) == "[b] [family:map] [form:map_flow] [n:2] [/b]"
+    assert baseline.decision_table([("[a:b] [OUT]", "[s] [ref:a] [ref:b] [/s]")]) is None
+    assert baseline.decision_table([("[a:b] [OUT]", "words alone")]) is None
 
 
 def test_slot_copy_prefers_a_row_of_the_same_topic_to_a_nearer_one_of_another():
@@ -235,7 +260,9 @@ def test_baselines_are_counted_per_split():
         {"split": "u", "prompt": "[topic:none] [OUT]", "expected": "[s] [/s]"},
     ]
     table = baseline.evaluate(PAIRS, cases)
-    assert table["topic_lookup"] == {"u": {"k": 1, "n": 2}} and set(table) == set(baseline.BASELINES)
+    assert table["topic_lookup"] == {"u": {"k": 1, "n": 2}} and set(table) == set(baseline.BASELINES), (
+        "a table is for such rows"
+    )
 
 
 class Echo:

@@ -1,6 +1,7 @@
-"""Baselines that learn nothing, scored beside the model so that a solved task cannot pose as a learned one.
+"""Baselines, scored beside the model so that a solved task cannot pose as a learned one.
 
-Each is a function (training pairs, prompt) -> output, found by its decorator. All see exactly the rows that the model trained on.
+Each is a function (training pairs, prompt) -> output, found by its decorator. All see exactly the rows that the model trained on. All but
+the decision table learn nothing: that one says how much of a task is left to whoever is told the facts of a prompt.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ from experiments.split import ATOM, TAG, fold, tags
 
 Pairs = Sequence[tuple[str, str]]
 Answer = Callable[[str], str]
-BASELINES: dict[str, Callable[[Pairs], Answer]] = {}
+Make = Callable[[Pairs], Answer | None]  # None: not for such rows
+BASELINES: dict[str, Make] = {}
+LEARNS = ("decision_table",)
+ROWS, KEYS = (
+    3000,
+    3,
+)  # of a decision table: training pairs that it is made from, and tags that one entry is looked up by
 
 
-def baseline(make: Callable[[Pairs], Answer]) -> Callable[[Pairs], Answer]:
+def baseline(make: Make) -> Make:
     BASELINES[make.__name__] = make
     return make
 
@@ -100,6 +107,83 @@ def slot_copy(pairs: Pairs) -> Answer:
     return answer
 
 
+@baseline
+def value_copy(pairs: Pairs) -> Answer:
+    """The nearest training output, with each value that its prompt's tags name written over by the asked one wherever the output has it
+    as a word: solves what is replacing one value by another, under whatever names.
+    """
+    find = _nearest(pairs)
+
+    def answer(prompt: str) -> str:
+        near, output = find(prompt)
+        theirs, asked = tags(near), tags(prompt)
+        new = {theirs[n]: asked[n] for n in asked if theirs.get(n, asked[n]) != asked[n] and not theirs[n].isdigit()}
+        if not new:
+            return output
+        words = "|".join(map(re.escape, sorted(new, key=len, reverse=True)))
+        return re.sub(rf"(?<![\w-])(?:{words})(?![\w-])", lambda match: new[match[0]], output)
+
+    return answer
+
+
+@baseline
+def decision_table(pairs: Pairs) -> Answer | None:
+    """Each tag of an output looked up by the one to three tags of prompts that decide it best in the training rows: solves what rules over
+    tags solve. It is not for rows whose outputs say a tag twice, or hold none.
+    """
+    rows = list(dict.fromkeys(pairs))
+    rows = rows[:: -(-len(rows) // ROWS)]
+    facts, said = [tags(prompt) for prompt, _ in rows], [tags(output) for _, output in rows]
+    if not said[0] or any(len(TAG.findall(output)) != len(own) for (_, output), own in zip(rows, said, strict=True)):
+        return None
+    opening, closing = pairs[0][1].split()[0], pairs[0][1].split()[-1]
+    tables = {name: _rules(facts, [own.get(name) for own in said]) for name in _in_order(said)}
+
+    def answer(prompt: str) -> str:
+        asked = tags(prompt)
+        found = {name: look(asked) for name, look in tables.items()}
+        return " ".join(
+            [opening, *(f"[{name}:{value}]" for name, value in found.items() if value is not None), closing]
+        )
+
+    return answer
+
+
+def _in_order(said: Sequence[dict[str, str]]) -> list[str]:
+    """Every name of these tags, each behind what stands before it."""
+    order: list[str] = []
+    for own in said:
+        at = 0
+        for name in own:
+            if name not in order:
+                order.insert(at, name)
+            at = order.index(name) + 1
+    return order
+
+
+def _rules(facts: Sequence[dict[str, str]], values: Sequence[str | None]) -> Callable[[dict[str, str]], str | None]:
+    """A table for one tag: keys are taken one by one while they explain more rows than they need entries."""
+
+    def table(keys: tuple[str, ...]) -> dict[tuple, Counter]:
+        made: dict[tuple, Counter] = defaultdict(Counter)
+        for own, value in zip(facts, values, strict=True):
+            made[tuple(own.get(key) for key in keys)][value] += 1
+        return made
+
+    def gain(keys: tuple[str, ...]) -> int:
+        return sum(max(counts.values()) - 1 for counts in table(keys).values())
+
+    names = list(dict.fromkeys(name for own in facts for name in own))
+    keys: tuple[str, ...] = ()
+    while len(keys) < KEYS and names:
+        best = max((name for name in names if name not in keys), key=lambda name: gain((*keys, name)), default=None)
+        if best is None or gain((*keys, best)) <= gain(keys):
+            break
+        keys = (*keys, best)
+    made, usual = table(keys), Counter(values).most_common(1)[0][0]
+    return lambda asked: made.get(tuple(asked.get(k) for k in keys), Counter({usual: 1})).most_common(1)[0][0]
+
+
 def _nearest(pairs: Pairs) -> Callable[[str], tuple[str, str]]:
     unique = list(dict.fromkeys(pairs))
     members: dict[str, list[int]] = defaultdict(list)  # word -> the prompts that hold it
@@ -127,12 +211,14 @@ def told(prompt: str, brief: str) -> str:
 
 
 def evaluate(pairs: Pairs, cases: Sequence[dict]) -> dict[str, dict[str, dict[str, int]]]:
-    """Exact matches of every baseline: name -> split -> {k, n}. A case that answers a brief is asked with the brief's facts as tags
-    besides, whatever words its prompt uses; `told` gives training pairs the same.
+    """Exact matches of every baseline that is for such rows: name -> split -> {k, n}. A case that answers a brief is asked with the brief's
+    facts as tags besides, whatever words its prompt uses; `told` gives training pairs the same.
     """
     table: dict[str, dict[str, dict[str, int]]] = {}
     for name, make in BASELINES.items():
         answer = make(pairs)
+        if answer is None:
+            continue
         splits: dict[str, dict[str, int]] = {}
         for case in cases:
             cell = splits.setdefault(case["split"], {"k": 0, "n": 0})
