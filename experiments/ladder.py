@@ -169,6 +169,7 @@ def _strangers(spec: Spec) -> Iterator[Violation]:
             yield Violation(f"{place}.kind", repr(made.kind), _one_of(made.kind, coders.names()))
     yield from unknown("targets.backgrounds", spec.targets.backgrounds, BACKGROUNDS)
     yield from _briefs(spec)
+    yield from _unseen(spec)
     for name, split in spec.splits.items():
         yield from unknown(f"splits.{name}.surfaces", split.surfaces, ways)
         yield from unknown(f"splits.{name}.combination", split.combination, _tags(spec))
@@ -200,6 +201,25 @@ def _briefs(spec: Spec) -> Iterator[Violation]:
         for way in (w for w in ways if w in prompt.templates()):
             for reason in prompt.lacking(way, table):
                 yield Violation(place, f"{way!r}, which has {reason}", "a surface that can ask for this spec's scenes")
+
+
+def _unseen(spec: Spec) -> Iterator[Violation]:
+    """Rungs that never train a way of asking in which a split asks for what it calls seen."""
+    for name in spec.rungs:
+        trained = _ways(spec, name)
+        for split in (s for s in spec.splits.values() if s.kind == "seen"):
+            if missing := [way for way in split.surfaces if way not in trained]:
+                got = f"no {', '.join(missing)} in any stage"
+                yield Violation(
+                    f"rungs.{name}.mixture", got, "some: seen cases are asked so, and must have been trained"
+                )
+
+
+def _ways(spec: Spec, name: str) -> set[str]:
+    """The prompt surfaces that a rung trains, in its mixtures or in those of the rungs that it replays."""
+    rung = spec.rungs[name]
+    own = {way for mixture in rung.mixture.values() for way in mixture}
+    return own.union(*(_ways(spec, source) for replay in rung.replay.values() for source in replay.sources))
 
 
 def _pools(spec: Spec) -> Iterator[Violation]:

@@ -101,6 +101,10 @@ def test_every_spec_has_one_best_rung(name):
             r"targets\.backgrounds\.0: got 'gird'.*did you mean `grid`",
         ),
         (
+            lambda d: rung(d).update(mixture={"pretrain": {"bridge": 2}, "midtrain": {"compose": 1}}),
+            r"rungs\.r17\.mixture: got no tags in any stage, expected some: seen cases are asked so",
+        ),
+        (
             lambda d: rung(d)["mixture"]["midtrain"].update(bridgee=1),
             r"ladder/spec12\.yaml: rungs\.r17\.mixture\.midtrain: got 'bridgee', expected one of tags.*did you mean `bridge`",
         ),
