@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cktrack import beside
 from experiments.probes import baseline
 from promotion.statistic import interval
 
@@ -39,6 +40,8 @@ def record(store: Store, selected: Selected, status: str, why: str, result: Resu
     found: dict[str, Any] = {
         "rung": selected.label,
         "headline": selected.rung.headline,
+        "of": selected.rung.baseline and f"{selected.spec.name}/{selected.rung.baseline}",
+        "size": selected.model.config(selected.tokenizer.vocab).parameter_count(),
         "status": status,
         "why": why,
         "run_id": None,
@@ -119,13 +122,13 @@ def _reached(found: Mapping[str, Any]) -> tuple[bool | None, str]:
 
 
 def report(records: Sequence[Mapping[str, Any]], run_id: str, seconds: float) -> dict[str, Any]:
-    """All rungs of one invocation; `run_id` of the run that groups them, null where none was needed."""
+    """All rungs of one invocation, each with what the others tell of it; `run_id` of the run that groups them, null where none was needed."""
     tally = Counter(r["status"] for r in records)
     return {
         "run_id": run_id or None,
         "seconds": round(seconds, 2),
         "counts": {status: tally[status] for status in STATUSES},
-        "rungs": list(records),
+        "rungs": [{**r, "beside": beside.classes(r, records)} for r in records],
     }
 
 
@@ -180,6 +183,8 @@ def show(found: Mapping[str, Any]) -> None:
     for r in rungs:
         if r["status"] in ("failed", "skipped"):
             out.print(f"[red]{r['rung']}[/red] {r['status']}: {escape(r['why'])}", highlight=False, soft_wrap=True)
+    for told in _beside(rungs):
+        out.print(escape(told), highlight=False, soft_wrap=True)
     counts = ", ".join(f"{n} {status}" for status, n in found["counts"].items() if n)
     group = f"; run {found['run_id']} groups them" if found["run_id"] else "; nothing was left to run"
     out.print(f"{counts} in {found['seconds']:.0f} s{group}", highlight=False, soft_wrap=True)
@@ -196,9 +201,20 @@ def note(found: Mapping[str, Any]) -> str:
         splits += [[r["rung"], *line[2:6]] for line in rest]
         why = r["why"] if r["status"] in ("failed", "skipped") else r["reached_why"] if r["reached"] is False else ""
         reasons += [f"- {r['rung']}: {why[:300]}"] if why else []
+    reasons += [f"- {line}" for line in _beside(found["rungs"])]
     told = _markdown(("rung", "", "exact, unseen", *HEADINGS[5:11], "reached"), summary)
     told += ["", *reasons, "", "## Splits", "", *_markdown(("rung", "split", "exact", "95 %", "n"), splits)]
     return "\n".join(told)[:NOTE_LIMIT] + "\n"
+
+
+def _beside(rungs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each class that a rung shows beside the others."""
+    return [
+        f"{r['rung']}: {name.replace('_', ' ')}: {told['why']}"
+        for r in rungs
+        for name, told in r.get("beside", {}).items()
+        if told["found"]
+    ]
 
 
 def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from cktrack import cli, climb, home, standing
+from cktrack import beside, cli, climb, home, standing
 from cktrack import rung as rungs
 from cktrack.store import COMPLETE, IDENTITY, open_store, run, set_params, set_tags
 from experiments import ladder
@@ -244,6 +244,33 @@ def test_renderable_and_the_best_baseline_are_told_where_they_were_measured(stor
     assert all(len(line) == len(standing.HEADINGS) for line in standing.lines(told, FIRST))
     assert standing.lines(told, FIRST)[0][6:8] == ["0.750", "0.400"]
     assert "| 0.900 | 600 | 0.750 | 0.400 | 0.80 M | 1.000 |" in standing.note(report)
+
+
+def rate(value):
+    return {"value": value}
+
+
+RUNG = {"rung": "a/r2", "of": "a/r1", "size": 10, "renderable": rate(0.9), "unseen": rate(0.5)}
+BASE = {"rung": "a/r1", "of": None, "size": 10, "renderable": rate(0.95), "unseen": rate(0.6)}
+
+
+@pytest.mark.parametrize(
+    ("rung", "others", "name", "found", "said"),
+    [
+        (RUNG, [BASE], "over_repair_fragmentation", True, "renderable 0.900, 0.950 in a/r1"),
+        (RUNG, [{**BASE, "renderable": rate(0.91)}], "over_repair_fragmentation", False, "0.910 in a/r1"),
+        (RUNG, [], "over_repair_fragmentation", None, "select both"),
+        (BASE, [RUNG], "over_repair_fragmentation", None, "no baseline"),
+        ({**RUNG, "size": 99}, [BASE], "capacity_misdiagnosis", True, "exact 0.500, 0.600 in a/r1"),
+        ({**RUNG, "size": 99, "unseen": rate(0.7)}, [BASE], "capacity_misdiagnosis", False, "exact 0.700"),
+        (RUNG, [BASE], "capacity_misdiagnosis", None, "no rung of the spec with a smaller model"),
+        ({**RUNG, "size": 99}, [{**BASE, "rung": "b/r1"}], "capacity_misdiagnosis", None, "no rung of the spec"),
+        ({**RUNG, "size": 99}, [{**BASE, "unseen": None}], "capacity_misdiagnosis", None, "no rung of the spec"),
+    ],
+)
+def test_what_only_several_rungs_can_tell(rung, others, name, found, said):
+    told = beside.classes(rung, [rung, *others])[name]
+    assert told["found"] is found and said in told["why"]
 
 
 # ------------------------------------------------------------------------------------------------- as a user meets it

@@ -223,7 +223,7 @@ def undertraining(f: Facts) -> tuple[bool | None, float | None]:
 
 @cls
 def over_repair_fragmentation(f: Facts) -> tuple[bool | None, float | None]:
-    """Fewer renderable outputs than the baseline rung had: one run alone cannot tell."""
+    """Fewer renderable outputs than the baseline rung had: one run alone cannot tell, `cktrack ladder` does."""
     return None, None
 
 
@@ -247,7 +247,7 @@ def seed_probe_integrity_gap(f: Facts) -> tuple[bool | None, float | None]:
 
 @cls
 def capacity_misdiagnosis(f: Facts) -> tuple[bool | None, float | None]:
-    """A larger model asked for while the same one does better on other recipes: needs the other rungs (`cktrack ladder`)."""
+    """A larger model asked for while the same one does better on other recipes: one run alone cannot tell, `cktrack ladder` does."""
     return None, None
 
 
