@@ -69,6 +69,7 @@ def read(path) -> reader.Data:
         ({"name": "../x"}, r"name: got '\.\./x', expected letters"),
         ({"model": {"heads": 7, "kv_heads": 2}}, "model: got heads=7 is not a multiple of kv_heads=2"),
         ({"model": {"d_model": 64, "heads": 32, "kv_heads": 4}}, "model: got head_dim=2, expected an even number"),
+        ({"model": {**SMALL, "layers": 4000}}, "model.layers: got 4000, expected less than or equal to 128"),
         ({"model": {"ctx": 9000}}, r"model\.ctx: got 9000"),
         ({"train": {"lr": -1}}, r"train\.lr: got -1"),
         ({"separator": ""}, "separator: got ''"),

@@ -66,7 +66,7 @@ class Probes(Record):
 class Shape(Record):
     """The model's shape; `ctx` is taken from the rows if it is not given."""
 
-    layers: int = Config.layers
+    layers: int = Field(default=Config.layers, le=128)  # planning takes the square of it
     d_model: int = Config.d_model
     d_ff: int = Config.d_ff
     heads: int = Config.heads
