@@ -131,13 +131,23 @@ def test_inline_words_are_the_scenes_own_content() -> None:
     assert dict(scene.words)["section_card.0.caption"] == "note->here" and not any(
         "Two" in str(c) for c in scene.components
     )
-    for bad in ("under_score", "a|b", "[x]", "two  spaces", "@ref", "", "note=x"):
+    for bad in ("under_score", "a|b", "[x]", "two  spaces", "@ref", "", "headline=x"):
         with pytest.raises(SurfaceError):
             asset.format(replace(scene, words=(("header_band.0.kicker", bad), *scene.words[1:])))
     with pytest.raises(SurfaceError):
         keyed.format(scene)
     with pytest.raises(SurfaceError):
         asset.format(replace(scene, words=()))
+
+
+def test_words_that_look_like_a_field_are_words_where_the_component_has_no_such_field() -> None:
+    """And refused where it has: by what is written, nobody could tell."""
+    text = """[scene] [layout:dual_panel_compare] [theme:infra_dark] [tone:green] [density:airy] [background:none] [topic:demo]
+        [header_band:a|b] [compare_panel:A|note=5] [compare_panel:B|c] [callout_card:x|note=said] [/scene]"""
+    scene = asset.parse(text)
+    assert dict(scene.words)["compare_panel.0.value"] == "note=5" and asset.parse(asset.format(scene)) == scene
+    with pytest.raises(SurfaceError, match="words that do not begin with the name of a field"):
+        asset.parse(text.replace("note=said", "note=accent=warning"))
 
 
 def test_a_prompt_leaves_out_what_the_family_derives() -> None:

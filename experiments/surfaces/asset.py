@@ -23,6 +23,7 @@ __all__ = ["MARKER", "families", "format", "grammar", "parse", "prompt", "vocabu
 
 WORDS = re.compile(r"(?!@)[^\s\[\]|_]+(?: [^\s\[\]|_]+)*")
 _NAMED = re.compile(r"([a-z_0-9]+)=")
+NAMELESS = "words that do not begin with the name of a field and ="
 _PIECE = re.compile(r"[^\s\[\]|]+")
 
 
@@ -33,15 +34,16 @@ def prompt(scene: Scene) -> str:
 def format(scene: Scene) -> str:
     family = block.refuse_foreign(scene, "asset", spellings=block.FIELDS, words=True)
     words = dict(scene.words)
-    names = {slot.name for kind in family.kinds.values() for slot in kind.slots}
+    kinds = {path: family.kinds[part.kind] for part in asset.keyed(scene.components) for _, path in part.fields}
     order = [path for part in asset.keyed(scene.components) for _, path in part.fields]
     found: list[Violation] = []
     if asset.keyed(scene.components) != scene.components or order != [path for path, _ in scene.words]:
         found.append(Violation("scene.words", "other paths", "words for all fields, each at its keyed path, in order"))
     for path, text in scene.words:
-        named = _NAMED.match(text)
-        if not WORDS.fullmatch(text) or (named and named[1] in names):
+        if not WORDS.fullmatch(text):
             found.append(Violation(f"scene.words.{path}", shorten(text), "words without _ | [ ] or double spaces"))
+        elif path in kinds and _is_named(kinds[path], text):
+            found.append(Violation(f"scene.words.{path}", shorten(text), NAMELESS))
     if found:
         raise SurfaceError(found)
 
@@ -61,7 +63,18 @@ def parse(text: str) -> Scene:
 
 
 def _read_component(reader: Reader, kind: Kind, tag: Tag) -> Component | None:
-    return payload.read_component(reader, kind, tag, _read_argument)
+    part = payload.read_component(reader, kind, tag, _read_argument)
+    for name, text in part.fields if part else ():
+        if _is_named(kind, text):
+            reader.report(tag, f"{name} {shorten(text)}", NAMELESS)
+            return None
+    return part
+
+
+def _is_named(kind: Kind, text: str) -> bool:
+    """Whether words would be read as another field of their component."""
+    named = _NAMED.match(text)
+    return named is not None and any(slot.name == named[1] for slot in kind.slots)
 
 
 def _read_argument(reader: Reader, tag: Tag, slot: Slot, piece: str) -> str | None:
