@@ -5,7 +5,8 @@
 Reading is a small parser of its own: elements must nest and close, attributes must be quoted and stand once, entities must be
 known, and only the shapes of `atom.py` may appear; every violation comes with the number of its tag and its character. No XML
 library is asked, because one stops at the first defect. Attributes are read in any order, as SVG has it, and written in that of
-`atom.py`; exact compares texts, so that another order is renderable and not exact. Colours are `#rrggbb`: `spell()` writes the names of an atoms scene out.
+`atom.py`; exact compares texts, so that another order is renderable and not exact. Colours are `#rrggbb`: `spell()` writes the
+names of an atoms scene out.
 """
 
 from __future__ import annotations
