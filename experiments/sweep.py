@@ -91,10 +91,13 @@ def further(one: case.Case, attributes: Sequence[str] = FURTHER) -> Iterator[Sho
 
 
 def extremes(one: case.Case) -> Iterator[Shot]:
-    """The narrowest and the widest spacing with everything that the case's form can hold, one theme light and one dark."""
+    """The narrowest and the widest spacing with everything that the case's form can hold, one theme light and one dark; of an infographic
+    on the small canvas too."""
     most = max(counts_of(one), key=lambda counts: sum(n for _, n in counts or ()))
     yield Shot(one, Style("infra_dark", "mixed", "compact"), most)
     yield Shot(one, Style("paper_editorial", "blue", "airy", "mesh"), most)
+    small = list(_small(one))
+    yield from (*small[:1], *small[-1:])
 
 
 def judge(shot: Shot, tally: Tally) -> None:
