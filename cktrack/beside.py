@@ -5,13 +5,12 @@ Nothing is measured here. A class that the rungs of an invocation cannot tell is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.probes.diagnosis import FEW
 
 Record = Mapping[str, Any]
-Class = Callable[[Record, Mapping[str, Record]], tuple[bool | None, str]]
 
 
 def classes(found: Record, records: Sequence[Record]) -> dict[str, dict[str, Any]]:

@@ -212,7 +212,7 @@ def _beside(rungs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f"{r['rung']}: {name.replace('_', ' ')}: {told['why']}"
         for r in rungs
-        for name, told in r.get("beside", {}).items()
+        for name, told in r["beside"].items()
         if told["found"]
     ]
 

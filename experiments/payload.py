@@ -1,4 +1,4 @@
-"""The payload spelling of a component, `[compare_bar:a|b|c|accent=amber|note=d]`: what the `asset` and `dotted` surfaces share.
+"""The payload spelling of a component, `[compare_bar:a|b|c|accent=amber|note=d]`: what one-line surfaces share.
 
 Fields stand by position in the order of the kind's slots; from the first one left out, the rest are written by name. An id or a pair
 of ends comes first. What an argument may be - words or a reference - is the surface's own business.
@@ -21,9 +21,7 @@ from experiments.wording import Parts, attributes
 MARKER = "scene"
 Argument = Callable[[Reader, Tag, Slot, str], str | None]  # the checked argument, or None and a violation
 Write = Callable[[Kind, Component], str]  # the tag of a component
-Read = Callable[
-    [Reader, Kind, Tag], Component | None
-]  # the component of a tag; None and every violation where it is malformed
+Read = Callable[[Reader, Kind, Tag], Component | None]  # the component of a tag; None and its violations
 Say = Callable[[Pen, Kind, Parts], None]  # what stands in a component's tag behind the colon, and the bracket
 
 

@@ -115,14 +115,14 @@ def _made_of(target: Target) -> dict[str, str]:
 
 def _never_meet(seed: int, names: tuple[str, str], trained: Sequence[Target]) -> set[tuple[str, str]]:
     """One value of the second for every second value of the first, in turn; both stay trained with others."""
-    known = [name for name in _made_of(trained[0]) if _made_of(trained[0])[name]]
+    made = [_made_of(target) for target in trained]
+    known = [name for name, value in made[0].items() if value]
     if strange := [name for name in names if name not in known]:
         raise ValueError(f"targets: apart {list(names)}: got {', '.join(strange)}, expected of {', '.join(known)}")
     first, second = (
-        shuffled(seed, f"apart/{'/'.join(names)}/{name}", sorted({_made_of(t)[name] for t in trained}))
-        for name in names
+        shuffled(seed, f"apart/{'/'.join(names)}/{name}", sorted({m[name] for m in made})) for name in names
     )
-    met = {(_made_of(t)[names[0]], _made_of(t)[names[1]]) for t in trained}
+    met = {(m[names[0]], m[names[1]]) for m in made}
     held: set[tuple[str, str]] = set()
     for at, value in enumerate(first[::2]):
         turns = [second[(at + turn) % len(second)] for turn in range(len(second))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -179,7 +179,9 @@ class Parts:
     def source(self, pen: Pen, stops: str, tail: str = "") -> str:
         """Say one end; `tail` stands behind it."""
         pattern = re.compile(f"(?:{self._ends()}){tail}")
-        return pen.word(self._sources(tail), pattern, stops, mend=("0" + tail, tail)).removesuffix(tail)
+        return pen.word(
+            (a + tail for a in self._likely(a for a, _ in self._pairs())), pattern, stops, mend=("0" + tail, tail)
+        ).removesuffix(tail)
 
     def _ends(self) -> str:
         """What an end may be: any id while parts with ids may still come, or where parts go by other names too; else one of the known ones."""
@@ -187,23 +189,19 @@ class Parts:
             return ID.pattern
         return "|".join(map(re.escape, self._known()))
 
-    def _sources(self, tail: str) -> Iterator[str]:
-        """Likely ones, best first. Drawn only where the text leaves the end open, and so are targets."""
-        for name in dict.fromkeys([*(a for a, _ in self._pairs()), *self._known(), *self._fresh()]):
-            yield name + tail
+    def _likely(self, first: Iterable[str]) -> Iterator[str]:
+        """Likely ends, best first. Nothing is listed before it is asked for, which is where the text leaves an end open."""
+        yield from dict.fromkeys([*first, *self._known(), *self._fresh()])
 
     def target(self, pen: Pen, source: str, stops: str) -> None:
         """Say the other end; ends that no component has yet wait for one."""
         one = self._stage(source)
-        target = pen.word(self._targets(source, one), re.compile(self._ends()), stops)
+        likely = self._likely(b for a, b in self._pairs() if a == one)
+        target = pen.word((b for b in likely if b != source), re.compile(self._ends()), stops)
         known = {*self._known(), *self.waiting}
         if self._holder():
             self.waiting += [n for n in dict.fromkeys((source, target)) if self._stage(n) not in known]
         self.pairs.append((one, self._stage(target)))
-
-    def _targets(self, source: str, one: str) -> Iterator[str]:
-        likely = dict.fromkeys([*(b for a, b in self._pairs() if a == one), *self._known(), *self._fresh()])
-        yield from (b for b in likely if b != source)
 
     def _stage(self, name: str) -> str:
         """Stages without ids are `2` as well as `stage_2`; those with ids may be called by number too."""

@@ -74,7 +74,7 @@ def test_without_chromium_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) ->
 @needs_chromium
 def test_the_command_measures_families(capsys: pytest.CaptureFixture[str]) -> None:
     found = check.in_browser(["stat_cards"])
-    assert found["families"]["stat_cards"]["pictures"] == 2 * len(case.every("stat_cards"))
+    assert found["families"]["stat_cards"]["pictures"] == 4 * len(case.every("stat_cards"))  # two canvases
     check.show(found)
     assert "stat_cards" in capsys.readouterr().out
 

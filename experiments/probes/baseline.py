@@ -19,10 +19,8 @@ Answer = Callable[[str], str]
 Make = Callable[[Pairs], Answer | None]  # None: not for such rows
 BASELINES: dict[str, Make] = {}
 LEARNS = ("decision_table",)
-ROWS, KEYS = (
-    3000,
-    3,
-)  # of a decision table: training pairs that it is made from, and tags that one entry is looked up by
+ROWS = 3000  # training pairs that a decision table is made from
+KEYS = 3  # tags that one entry of it is looked up by
 
 
 def baseline(make: Make) -> Make:
@@ -175,13 +173,15 @@ def _rules(facts: Sequence[dict[str, str]], values: Sequence[str | None]) -> Cal
 
     names = list(dict.fromkeys(name for own in facts for name in own))
     keys: tuple[str, ...] = ()
-    while len(keys) < KEYS and names:
-        best = max((name for name in names if name not in keys), key=lambda name: gain((*keys, name)), default=None)
-        if best is None or gain((*keys, best)) <= gain(keys):
+    best = gain(keys)
+    while len(keys) < KEYS and (gains := {name: gain((*keys, name)) for name in names if name not in keys}):
+        name = max(gains, key=gains.__getitem__)
+        if gains[name] <= best:
             break
-        keys = (*keys, best)
-    made, usual = table(keys), Counter(values).most_common(1)[0][0]
-    return lambda asked: made.get(tuple(asked.get(k) for k in keys), Counter({usual: 1})).most_common(1)[0][0]
+        keys, best = (*keys, name), gains[name]
+    made = {key: counts.most_common(1)[0][0] for key, counts in table(keys).items()}
+    usual = Counter(values).most_common(1)[0][0]
+    return lambda asked: made.get(tuple(asked.get(key) for key in keys), usual)
 
 
 def _nearest(pairs: Pairs) -> Callable[[str], tuple[str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from functools import lru_cache
 
 from experiments import atom, block, look, order, surfaces
-from experiments.probes.score import markers
+from experiments.probes.score import markers, spills
 from experiments.split import fold, tags
 from experiments.tag import SurfaceError
 
@@ -49,8 +49,7 @@ def missing_scene_end(surface: str, text: str, stop: str) -> bool:
 @flaw
 def tail_after_end(surface: str, text: str, stop: str) -> bool:
     """Something follows the first closing marker."""
-    closing = markers(surface)[1]
-    return text.partition(closing)[2] != ""
+    return spills(surface, text)
 
 
 @flaw

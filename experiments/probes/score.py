@@ -58,6 +58,11 @@ def markers(surface: str) -> tuple[str, str]:
     return found
 
 
+def spills(surface: str, text: str) -> bool:
+    """Whether something follows the first closing marker of a folded text."""
+    return text.partition(markers(surface)[1])[2] != ""
+
+
 def score(contract: dict, case: dict, raw: str, stop: str) -> Score:
     """Score a raw output (decoded up to, without, the end token) that ended for the reason `stop`: eos, budget or context."""
     opening, closing = markers(contract["surface"])
@@ -73,7 +78,7 @@ def score(contract: dict, case: dict, raw: str, stop: str) -> Score:
         prefix_ok=_prefix_ok(contract["surface"], text, opening, closing),
         adherent=_adherent(contract, case, text),
         first_block_exact=first_block == expected,
-        spilled=text.partition(closing)[2] != "",
+        spilled=spills(contract["surface"], text),
         svg=svg,
         problem=problem,
     )

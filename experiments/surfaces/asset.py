@@ -34,10 +34,11 @@ def prompt(scene: Scene) -> str:
 def format(scene: Scene) -> str:
     family = block.refuse_foreign(scene, "asset", spellings=block.FIELDS, words=True)
     words = dict(scene.words)
-    kinds = {path: family.kinds[part.kind] for part in asset.keyed(scene.components) for _, path in part.fields}
-    order = [path for part in asset.keyed(scene.components) for _, path in part.fields]
+    keyed = asset.keyed(scene.components)
+    kinds = {path: family.kinds[part.kind] for part in keyed for _, path in part.fields}
+    order = [path for part in keyed for _, path in part.fields]
     found: list[Violation] = []
-    if asset.keyed(scene.components) != scene.components or order != [path for path, _ in scene.words]:
+    if keyed != scene.components or order != [path for path, _ in scene.words]:
         found.append(Violation("scene.words", "other paths", "words for all fields, each at its keyed path, in order"))
     for path, text in scene.words:
         if not WORDS.fullmatch(text):

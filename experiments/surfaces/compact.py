@@ -11,16 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from experiments import block
-from experiments import families as folder
+from experiments import block, payload
 from experiments.family import Kind
+from experiments.payload import MARKER
 from experiments.pen import Pen
 from experiments.scene import Component, Scene
 from experiments.tag import ID, REF, Reader, Tag, Vocabulary, check_payload, frame, read
 from experiments.violation import shorten
-from experiments.wording import Parts, attributes
-
-MARKER = "scene"
+from experiments.wording import Parts
 
 
 def families() -> tuple[str, ...]:
@@ -108,20 +106,7 @@ def _spelling(kind: Kind, mark: str = "") -> str:
 
 def grammar(pen: Pen) -> None:
     """The canonical order of attributes, and all that a style always says."""
-    pen.say(f" [{MARKER}]")
-    legal = {**block.AXES, "layout": pen.carried(families())}
-    opening, end = (lambda kind: f" [{kind.name}:"), f" [/{MARKER}]"
-
-    def parts_of(values: dict[str, str]) -> Parts:
-        return Parts.of(pen, folder.load(values["layout"]), values)
-
-    needed = ("layout", "theme", "tone", "density")
-    values = attributes(
-        pen, block.ORDER, legal, needed, lambda values: tuple(parts_of(values).coming(pen, opening, end))
-    )
-    parts = parts_of(values)
-    while kind := parts.next(pen, opening, end):
-        say_component(pen, kind, parts)
+    payload.say(pen, say_component, block.BLOCKS)
 
 
 def say_component(pen: Pen, kind: Kind, parts: Parts, group: int = 1, mark: str = "") -> None:
@@ -157,6 +142,4 @@ def vocabulary(
     families: Sequence[str] | None = None, attributes: Sequence[str] = ("theme", "tone", "density")
 ) -> Vocabulary:
     """Style values are closed lists; every component tag has an open payload."""
-    names = tuple(families or block.carried())
-    base = block.style_vocabulary(names, attributes, MARKER)
-    return Vocabulary(base.tags, (*base.prefixes, *(f"[{name}:" for name in block.kinds_of(names))))
+    return payload.vocabulary(tuple(families or block.carried()), attributes)

@@ -89,5 +89,5 @@ def _say_component(pen: Pen, kind: Kind, parts: Parts) -> None:
         payload.say_component(pen, kind, parts, _PIECE, "@a")
 
 
-def vocabulary(names: Sequence[str] | None = None, attributes: Sequence[str] = tuple(AXES)) -> Vocabulary:
-    return payload.vocabulary(tuple(names or families()), attributes)
+def vocabulary(families: Sequence[str] | None = None, attributes: Sequence[str] = tuple(AXES)) -> Vocabulary:
+    return payload.vocabulary(tuple(families or block.carried(SPELLINGS)), attributes)
