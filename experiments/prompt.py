@@ -222,9 +222,10 @@ def write(surface: str, number: int, scene: Scene, dsl: str, asked: Asked | None
             raise PromptError(f"prompt surface: {surface!r} tells a brief, and this scene has none")
         return f"{TASK} {_told(rows, asked, draw)} {OUT}"
     own = order_of(dsl, scene)
-    able = [row for row in rows if not (_names(row) & set(STATED)) - set(tags(own))]
+    stated = tags(own).keys()
+    able = [row for row in rows if _states(row) <= stated]
     if not able:
-        wanted = sorted(set.union(*map(_names, rows)) & set(STATED))
+        wanted = sorted(set.union(*map(_states, rows)))
         raise PromptError(f"prompt surface: {surface!r} speaks of {', '.join(wanted)}, which {own!r} does not state")
     row = able[number % len(able)]
     said = {name: _field(name, scene, own, asked, draw) for name in sorted(_names(row) - {PART})}
@@ -241,6 +242,12 @@ def order_of(dsl: str, scene: Scene) -> str:
 def _names(row: str) -> set[str]:
     """The fields of a template."""
     return {name for _, name, _, _ in Formatter().parse(row) if name}
+
+
+@cache
+def _states(row: str) -> set[str]:
+    """Those fields of a template that are said in the words of a scene's tags."""
+    return _names(row) & set(STATED)
 
 
 class Draw:

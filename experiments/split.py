@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from experiments.pack import cut
 
@@ -78,10 +79,16 @@ def asking(prompt: str) -> tuple[str, ...]:
 
 def tags(text: str) -> dict[str, str]:
     """The first value of each `[name:value]` tag of a text, or of each `[name] value [/name]`."""
+    return dict(_tags(text))
+
+
+@lru_cache(8192)
+def _tags(text: str) -> tuple[tuple[str, str], ...]:
+    """A few texts are remembered, because a target is looked at once for each row that asks for it."""
     found: dict[str, str] = {}
-    for name, value in (*TAG.findall(text), *ATOM.findall(text)):
+    for name, value in (*TAG.findall(text), *(ATOM.findall(text) if "[/" in text else ())):
         found.setdefault(name, value)
-    return found
+    return tuple(found.items())
 
 
 def asked(prompt: str) -> dict[str, str]:
@@ -112,14 +119,15 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
 
     A split with a claim but without cases is refused: 0 of 0 proves nothing.
     """
-    prompts, targets, pairs = set(), set(), set()
+    prompts: set[tuple[str, ...]] = set()
+    asked_by: dict[str, list[str]] = {}  # the prompts of each output
     rows = 0
     for row in train:
         prompt, output = cut(row)
         prompts.add(asking(prompt))
-        targets.add(fold(output))
-        pairs.add((prompt, output))
+        asked_by.setdefault(output, []).append(prompt)
         rows += 1
+    targets = {fold(output) for output in asked_by}
     proof, folded = Proof(rows, len(targets)), {target.casefold() for target in targets}
     for claim in claims:
         members = [c for c in cases if c["split"] == claim.split]
@@ -138,7 +146,11 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
             elif part == "structure":
                 seen, asked_for = {structure(t) for t in targets}, [structure(c["expected"]) for c in members]
             else:
-                seen = {combination(*pair, claim.combination) for pair in pairs}
+                seen = {
+                    combination(prompt, output, claim.combination)
+                    for output, ways in asked_by.items()
+                    for prompt in (ways if not set(claim.combination) <= tags(output).keys() else ways[:1])
+                }
                 asked_for = [combination(c["prompt"], c["expected"], claim.combination) for c in members]
             bad = [c[shown] for c, what in zip(members, asked_for, strict=True) if what in seen]
             what = part if part != "recombination" else "recombination of " + " x ".join(claim.combination)

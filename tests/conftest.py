@@ -13,6 +13,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="rewrite golden files instead of comparing with them")
 
 
+def pytest_configure() -> None:
+    """Workers share the CPUs instead of starving each other; tests of threads ask for their own number."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        os.environ.setdefault("CKTRACK_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+
+
 @pytest.fixture
 def bless(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--bless"))

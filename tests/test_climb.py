@@ -277,9 +277,10 @@ def test_what_only_several_rungs_can_tell(rung, others, name, found, said):
 
 
 def test_dry_shows_and_makes_nothing(home):
-    told = CliRunner().invoke(cli.app, ["ladder", "--headline", "--dry", "--json"])
+    chosen = [label for label in LABELS if label.startswith("spec12/r1")]
+    told = CliRunner().invoke(cli.app, ["ladder", *chosen, "--dry", "--json"])
     assert told.exit_code == 0, told.output
-    assert [(r["rung"], r["state"]) for r in json.loads(told.stdout)["rungs"]] == [(label, "new") for label in BEST]
+    assert [(r["rung"], r["state"]) for r in json.loads(told.stdout)["rungs"]] == [(label, "new") for label in chosen]
     assert not list(home.iterdir())
 
 
