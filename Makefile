@@ -44,11 +44,11 @@ $(VENV)/.installed: pyproject.toml setup.py
 	@$(PIP) --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); \
 		echo "cktrack needs Python's venv with pip; install it (python3-venv on Debian, Ubuntu) or set PYTHON=/path/to/python"; exit 1; }
 	@echo 'installing into .venv (a few minutes the first time)'
-	@$(PIP) install -e '.[test]' >$(VENV)/pip.log 2>&1 || { tail -n 15 $(VENV)/pip.log; \
+	@$(PIP) install --no-compile -e '.[test]' >$(VENV)/pip.log 2>&1 || { tail -n 15 $(VENV)/pip.log; \
 		echo "cktrack could not be installed; pip's last lines are above, all of them in $(VENV)/pip.log"; exit 1; }
 	@$(BIN)/python -c 'import tomllib; extra = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
 		print(*extra["torch"], sep="\n")' >$(VENV)/torch.txt
-	@$(PIP) install -r $(VENV)/torch.txt >$(VENV)/torch.log 2>&1 || { tail -n 3 $(VENV)/torch.log; \
+	@$(PIP) install --no-compile -r $(VENV)/torch.txt >$(VENV)/torch.log 2>&1 || { tail -n 3 $(VENV)/torch.log; \
 		echo "torch's CPU build is not to be had here: parity is proven against float64 NumPy alone, and comparisons with torch say that they did not run"; }
 	@touch $@
 

@@ -250,11 +250,16 @@ def _states(row: str) -> set[str]:
     return _names(row) & set(STATED)
 
 
+def _words(name: str) -> Iterator[int]:
+    """Random words; a row that chooses nothing draws none."""
+    yield from random.bits(0, random.stream_of(f"prompt/{name}"), DRAWS).tolist()
+
+
 class Draw:
     """Choices that depend on a name alone."""
 
     def __init__(self, name: str) -> None:
-        self.words = iter(random.bits(0, random.stream_of(f"prompt/{name}"), DRAWS).tolist())
+        self.words = _words(name)
 
     def one(self, items: Sequence[Thing]) -> Thing:
         return items[next(self.words) % len(items)]
