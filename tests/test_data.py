@@ -331,6 +331,14 @@ def test_the_real_rows_are_proven_and_a_planted_leak_is_found(label):
         )
 
 
+def test_a_prompt_that_differs_in_marks_case_or_order_alone_is_a_trained_one():
+    assert split.asking("Pair v! [layout:pair-v]") == split.asking("[layout:pair-v] pair (v)")
+    assert split.asking("pair v [layout:pair-v]") != split.asking("pair v [layout:pair-h]")
+    asked = [{"split": "unseen_prompt", "prompt": "Pair v! [layout:pair-v] [OUT]", "expected": "<svg/>"}]
+    with pytest.raises(LeakError, match="unseen_prompt: prompt is in the training rows"):
+        split.prove(["pair v [layout:pair-v] [OUT] <svg/>"], asked, [Claim("unseen_prompt", prompt_unseen=True)])
+
+
 # ------------------------------------------------------------------------------------------------- packing
 
 ROWS = [f"[task:svg] ask {'word ' * (i % 7)}[OUT] [scene] say {'thing ' * (i % 5)}[/scene]" for i in range(60)]
