@@ -79,6 +79,12 @@ def asking(prompt: str) -> tuple[str, ...]:
     return tuple(sorted(filter(None, (word.strip(MARKS) for word in prompt.casefold().split()))))
 
 
+def order(prompt: str) -> tuple[str, ...]:
+    """What a prompt orders, whatever its case and punctuation: its tags in any order, and its other words in theirs."""
+    words = [word.strip(MARKS) for word in prompt.casefold().split()]
+    return (*sorted(word for word in words if word.startswith("[")), *(w for w in words if w and not w.startswith("[")))
+
+
 def tags(text: str) -> dict[str, str]:
     """The first value of each `[name:value]` tag of a text, or of each `[name] value [/name]`."""
     return dict(_tags(text))
@@ -154,6 +160,11 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
                     for prompt in (ways if not set(claim.combination) <= tags(output).keys() else ways[:1])
                 }
                 asked_for = [combination(c["prompt"], c["expected"], claim.combination) for c in members]
+                if unsaid := [c for c, what in zip(members, asked_for, strict=True) if None in what]:
+                    raise LeakError(
+                        f"split {claim.split}: {len(unsaid)} of {len(members)} cases do not say all of "
+                        f"{', '.join(claim.combination)} in tags, e.g. {unsaid[0]['prompt']!r}; what is not said cannot be held out"
+                    )
             bad = [c[shown] for c, what in zip(members, asked_for, strict=True) if what in seen]
             what = part if part != "recombination" else "recombination of " + " x ".join(claim.combination)
             proof.claims.append(

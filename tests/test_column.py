@@ -26,6 +26,9 @@ TEXTS = {c.id: surfaces.load("gold").format(c.scene(Style())) for c in CASES}
 TEXT = next(iter(TEXTS.values()))
 
 
+PROMPTS = ("OUT", "edit", "goal", "task")
+
+
 def contract_of(cases):
     made = []
     for number, one in enumerate(cases):
@@ -37,7 +40,14 @@ def contract_of(cases):
         })  # fmt: skip
     splits = {"seen": {"kind": "seen"}, "unseen": {"kind": "ood"}}
     contents = {f"{c.family}/{c.id}": dict(c.content) for c in cases}
-    return {"contract": "t", "surface": "gold", "contents": contents, "splits": splits, "cases": made}
+    return {
+        "contract": "t",
+        "surface": "gold",
+        "prompt_only": list(PROMPTS),
+        "contents": contents,
+        "splits": splits,
+        "cases": made,
+    }
 
 
 CONTRACT = contract_of(CASES)
@@ -130,14 +140,17 @@ FLAWED = {
 
 @pytest.mark.parametrize("name", flaw.FLAWS)
 def test_each_flaw_is_seen_where_it_is_and_nowhere_else(name):
-    assert name in flaw.flaws("gold", f" {FLAWED[name](TEXT)}", "eos")
+    assert name in flaw.flaws("gold", f" {FLAWED[name](TEXT)}", "eos", PROMPTS)
     for one in surfaces.names():
         text = constrain.grammar_of(one).complete("")
-        assert flaw.flaws(one, text, "eos") == [], (one, text)
+        assert flaw.flaws(one, text, "eos", PROMPTS) == [], (one, text)
 
 
 def test_prompt_tags_in_an_output_are_a_leak_and_rates_are_shares():
-    assert "special_token_leak" in flaw.flaws("gold", f"{TEXT} [OUT]", "eos")
+    for tag in ("[OUT]", "[goal:explain]", "[edit:tone=blue]"):
+        assert "special_token_leak" in flaw.flaws("gold", f"{TEXT} {tag}", "eos", PROMPTS)
+    for empty in ("", "sorry", "[scene"):
+        assert "block_nesting_error" not in flaw.flaws("gold", empty, "eos", PROMPTS)
     found = outputs_of(lambda t: t.removesuffix(" [/scene]"))
     rates = column.measures(CONTRACT, found)
     assert rates["missing_scene_end_rate"] == 1.0 and rates["missing_scene_start_rate"] == 0.0
@@ -173,8 +186,8 @@ def test_what_a_surface_says_once_is_seen_twice_and_put_right(name):
         spelled = rf' {said}="[^"]*"| \[{said}:[^\]]*\]| \[{said}\] \S+ \[/{said}\]'
         text, found = next((t, found) for t in texts if (found := re.search(spelled, t)))
         twice = text[: found.end()] + found[0] + text[found.end() :]
-        assert flaw.flaws(spec.surface, text, "eos") == [], (said, text)
-        assert flaw.flaws(spec.surface, twice, "eos") == ["duplicate_attr"], (said, twice)
+        assert flaw.flaws(spec.surface, text, "eos", PROMPTS) == [], (said, text)
+        assert flaw.flaws(spec.surface, twice, "eos", PROMPTS) == ["duplicate_attr"], (said, twice)
         mended = repair(spec.surface, twice, "eos")
         assert mended.text == text and "repeat" in mended.steps, (said, twice)
 
@@ -226,11 +239,11 @@ SYMPTOMS = [
     ("right beginnings that are cut off", {"begun": 0.2}),
     ("special tokens or prompt tags in outputs", {"flaws": {**GOOD.flaws, "special_token_leak": 0.1}}),
     ("what misses, repairs itself", {"repaired": 0.95}),
-    ("no family is learned, the loss is low", {"exact": 0.1, "final_loss": 0.01}),
+    ("no family is learned, the loss is low", {"exact": 0.1, "families": {"a": 0.1}, "kinds": {"seen": 0.1}, "final_loss": 0.01}),
     ("no family is learned, the loss is high", {"exact": 0.1, "families": {"a": 0.1}, "kinds": {"seen": 0.1}, "final_loss": 1.0}),
-    ("all is legal, little is right", {"exact": 0.3, "renderable": 1.0}),
     ("some families are strong, others weak", {"families": {"a": 0.9, "b": 0.2}}),
     ("seen prompts are right, unseen ones wrong", {"kinds": {"seen": 1.0, "ood": 0.6}}),
+    ("all is legal, little is right", {"exact": 0.3, "renderable": 1.0}),
     ("outputs do not parse or draw", {"renderable": 0.7}),
     ("few misses of one kind", {}),
 ]  # fmt: skip
@@ -243,6 +256,16 @@ def test_each_symptom_suggests_its_action(name, planted):
     base |= {"begun": 0.0, "final_loss": 0.2}
     assert diagnosis.suggest(replace(GOOD, **{**base, **planted})).symptom == name
     assert [row[0] for row in diagnosis.SYMPTOMS] == [row[0] for row in SYMPTOMS], "every row of the matrix is tried"
+
+
+@pytest.mark.parametrize("loss", [0.05, 0.3])
+def test_what_is_learned_in_part_is_not_called_unlearned(loss):
+    """One strong family, or seen prompts alone: neither is a contract that nobody learned, whatever the loss and the legality."""
+    base = {"exact": 0.45, "renderable": 0.99, "repaired": None, "constrained": None, "begun": 0.0, "final_loss": loss}
+    uneven = {"families": {"a": 1.0, "b": 0.1, "c": 0.1}, "kinds": {"seen": 0.45, "ood": 0.45}}
+    known = {"families": {"a": 0.45}, "kinds": {"seen": 1.0, "ood": 0.2}}
+    assert diagnosis.suggest(replace(GOOD, **base, **uneven)).symptom == "some families are strong, others weak"
+    assert diagnosis.suggest(replace(GOOD, **base, **known)).symptom == "seen prompts are right, unseen ones wrong"
 
 
 def answers_of(name, say, many=24):
@@ -260,6 +283,7 @@ def answers_of(name, say, many=24):
     contract = {
         "contract": name,
         "surface": spec.surface,
+        "prompt_only": list(PROMPTS),
         "contents": contents,
         "splits": {"seen": {"kind": "seen"}},
         "cases": cases,
@@ -339,7 +363,7 @@ def test_only_a_right_beginning_is_cut_off(say, loss, symptom):
 
 @pytest.mark.parametrize("raw", ["]" * 300, " [[ [ ]]] [[]", "[theme:" * 9, f"{TEXT[:40]} {'][' * 20}", "[a] [b] " * 8])
 def test_what_is_said_over_and_over_is_seen_with_and_without_spaces(raw):
-    assert "repeats" in flaw.flaws("gold", raw, "budget")
+    assert "repeats" in flaw.flaws("gold", raw, "budget", PROMPTS)
 
 
 def test_a_report_holds_every_class_and_one_action():

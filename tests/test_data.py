@@ -339,6 +339,13 @@ def test_a_prompt_that_differs_in_marks_case_or_order_alone_is_a_trained_one():
         split.prove(["pair v [layout:pair-v] [OUT] <svg/>"], asked, [Claim("unseen_prompt", prompt_unseen=True)])
 
 
+def test_what_a_case_does_not_say_in_tags_cannot_be_held_out():
+    asked = [{"split": "pairs", "prompt": "red on slate [OUT]", "expected": "<svg/>"}]
+    claim = Claim("pairs", combination=("color", "bg"))
+    with pytest.raises(LeakError, match="1 of 1 cases do not say all of color, bg in tags"):
+        split.prove(["[color:red] [bg:slate] [OUT] <svg/>"], asked, [claim])
+
+
 # ------------------------------------------------------------------------------------------------- packing
 
 ROWS = [f"[task:svg] ask {'word ' * (i % 7)}[OUT] [scene] say {'thing ' * (i % 5)}[/scene]" for i in range(60)]

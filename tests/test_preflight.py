@@ -100,6 +100,16 @@ def two_outputs(prepared, monkeypatch):
     spoil_rows(prepared, lambda r: [r, replace(r, output=other)])
 
 
+def two_outputs_for_tags_in_another_order(prepared, monkeypatch):
+    other = prepared.material.stages["midtrain"][-1].output
+    task, *tags, out = next(c for c in prepared.material.contract["cases"] if c["split"] == "seen")["prompt"].split()
+    spoil_rows(prepared, lambda r: [r, replace(r, prompt=" ".join([task, *reversed(tags), out]), output=other)])
+
+
+def a_control_character(prepared, monkeypatch):
+    spoil_rows(prepared, lambda r: [replace(r, prompt=r.prompt.replace("[task:svg]", "[task:svg] \x07", 1))])
+
+
 def a_probe_among_the_rows(prepared, monkeypatch):
     case = next(c for c in prepared.material.contract["cases"] if c["split"] == "unseen_target")
     spoil_rows(prepared, lambda r: [replace(r, prompt=case["prompt"], output=case["expected"])])
@@ -175,6 +185,18 @@ def a_text_of_another_picture(prepared, monkeypatch):
     prepared._made["material"] = replace(prepared.material, targets=mixed)
 
 
+def a_pair_that_is_another_picture(prepared, monkeypatch):
+    pools = prepared.material.targets
+    first, second = pools.trained[0], pools.trained[-1]
+    mixed = replace(pools, apart=(replace(first, text=second.text),))
+    prepared._made["material"] = replace(prepared.material, targets=mixed)
+
+
+def a_compiler_that_draws_nothing(prepared, monkeypatch):
+    for name in ("compile", "compile_text"):
+        monkeypatch.setattr(picture.compiler, name, lambda *a: SimpleNamespace(svg="<svg/>"))
+
+
 def a_competency_that_nobody_trains(prepared, monkeypatch):
     book = curriculum.load()
     closure = book.competencies["closure"].model_copy(update={"surfaces": ("listed",)})
@@ -188,9 +210,9 @@ def a_competency_that_nobody_trains(prepared, monkeypatch):
 ATTACKS = {
     "curriculum_taught": [a_competency_that_nobody_trains],
     "covered": [without_a_surface, without_a_family_in_a_split],
-    "well_formed": [beyond_ascii, a_special_text, no_scene, not_canonical],
+    "well_formed": [beyond_ascii, a_control_character, a_special_text, no_scene, not_canonical],
     "no_doubles": [twice, two_surfaces],
-    "no_contradictions": [two_outputs],
+    "no_contradictions": [two_outputs, two_outputs_for_tags_in_another_order],
     "held_apart": [a_probe_among_the_rows],
     "token_budget": [a_narrow_context],
     "nothing_unknown": [letters_that_nobody_knows],
@@ -199,7 +221,12 @@ ATTACKS = {
     "memory": [full_memory],
     "disk": [full_disk],
     "gradients": [wrong_gradients],
-    "compiles": [content_that_is_gone, a_text_of_another_picture],
+    "compiles": [
+        content_that_is_gone,
+        a_text_of_another_picture,
+        a_pair_that_is_another_picture,
+        a_compiler_that_draws_nothing,
+    ],
 }
 
 

@@ -194,7 +194,7 @@ def test_baselines_do_what_their_names_say():
         "nearest_neighbour": "[s] [layout:a] [theme:x] [topic:t] [ref:q] [/s]",
         "slot_copy": "[s] [layout:a] [theme:y] [topic:t] [ref:q] [/s]",
         "value_copy": "[s] [layout:a] [theme:y] [topic:t] [ref:q] [/s]",
-        "decision_table": "[s] [layout:b] [theme:y] [topic:u] [/s]",  # two rows decide more than one
+        "decision_table": "[s] [layout:a] [theme:x] [topic:t] [ref:q] [/s]",  # one row of each kind decides nothing
     }
 
 

@@ -401,10 +401,12 @@ def test_a_whole_text_has_a_sound_prefix_and_a_strange_tag_breaks_it(name: str) 
     opening, closing = score.markers(name)
     scene = next(iter((*OWN[name][0], *OWN[name][1], *BUNDLES)))
     text = surfaces.load(name).format(scene)
-    assert text.startswith(opening) and text.endswith(closing) and score._prefix_ok(name, text, opening, closing)
+    contract = {"surface": name, "prompt_only": ["OUT", "edit", "goal", "task"]}
+    assert text.startswith(opening) and text.endswith(closing) and score._prefix_ok(contract, text, opening, closing)
     first, rest = text.split(" ", 1)
-    assert not score._prefix_ok(name, f"{first} [frobnicate:1] {rest}", opening, closing)
-    assert not score._prefix_ok(name, rest, opening, closing)
+    for strange in ("[frobnicate:1]", "[OUT]", "[task:svg]", "[edit:tone=blue]", "[goal:explain]"):
+        assert not score._prefix_ok(contract, f"{first} {strange} {rest}", opening, closing), strange
+    assert not score._prefix_ok(contract, rest, opening, closing)
 
 
 @pytest.mark.parametrize("name", surfaces.names())

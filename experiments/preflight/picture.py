@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from experiments import case as library
-from experiments import compiler
+from experiments import compiler, families
 from experiments.pools import Target
 from experiments.preflight import Finding, Place, check, judge
 from experiments.prepared import Prepared
+from experiments.style import Style
 
 MOST = 500  # targets that are drawn
 
@@ -18,12 +19,27 @@ def chosen(targets: list[Target]) -> list[Target]:
     return list({id(t): t for t in [*first, *rest]}.values())
 
 
+def astray(name: str) -> list[str]:
+    """Whether the compiler draws another picture than the golden one of a family; one from another package has none."""
+    golden = families.FOLDER / name / "picture.svg"
+    if not golden.is_file():
+        return []
+    first = library.every(name)[0]
+    try:
+        same = compiler.compile(first.scene(Style()), first.content).svg == golden.read_text()
+    except ValueError as error:
+        return [f"{name}: {error}"]
+    return [] if same else [f"{name}: {first.id} is not drawn as in its golden picture"]
+
+
 @check("once")
 def compiles(prepared: Prepared, place: Place) -> Finding:
-    """Every case compiles, and the scene that is read from a target's text gives the bytes of the scene that was drawn."""
+    """Every case compiles, the scene that is read from a target's text gives the bytes of the scene that was drawn, and each family's golden
+    picture is drawn as it is kept."""
     pools, surface = prepared.material.targets, prepared.selected.spec.surface
-    every = [*pools.trained, *pools.unseen, *pools.recombined, *pools.dev]
-    faults: list[str] = []
+    every = [*pools.trained, *pools.unseen, *pools.recombined, *pools.apart, *pools.dev]
+    families_of = sorted({t.family for t in every})
+    faults = [fault for name in families_of for fault in astray(name)]
     targets = chosen(every)
     for target in targets:
         content = library.content(target.family, target.case)
@@ -36,6 +52,12 @@ def compiles(prepared: Prepared, place: Place) -> Finding:
         else:
             faults += [] if same else [f"{target.family}/{target.case}: its text gives another picture"]
     cases = len({(t.family, t.case) for t in targets})
-    told = f"{len(targets)} of {len(every)} targets of {cases} cases drawn twice"
-    got = f"{len(faults)} of {len(targets)}: {faults[0][:300]}" if faults else told
-    return judge(not faults, got, "pictures, equal from the scene and from its text", drawn=len(targets), cases=cases)
+    told = f"{len(targets)} of {len(every)} targets of {cases} cases drawn twice, {len(families_of)} families as in their golden pictures"
+    got = f"{len(faults)} faults: {faults[0][:300]}" if faults else told
+    return judge(
+        not faults,
+        got,
+        "pictures as the golden ones, equal from the scene and from its text",
+        drawn=len(targets),
+        cases=cases,
+    )

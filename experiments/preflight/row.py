@@ -10,7 +10,7 @@ from experiments.corpus import Row
 from experiments.pack import cut
 from experiments.preflight import Finding, Place, check, judge
 from experiments.prepared import Prepared
-from experiments.split import fold
+from experiments.split import fold, order
 from experiments.tag import SurfaceError
 from experiments.tokenizer import SPECIAL
 from experiments.violation import shorten
@@ -74,7 +74,7 @@ def curriculum_taught(prepared: Prepared, place: Place) -> Finding:
 
 @check()
 def well_formed(prepared: Prepared, place: Place) -> Finding:
-    """A row is one line of ASCII, `PROMPT [OUT] OUTPUT`, that holds no text which the tokenizer keeps for itself, and its output is the canonical
+    """A row is one line of printable ASCII, `PROMPT [OUT] OUTPUT`, without texts that the tokenizer keeps for itself, and its output is the canonical
     text of a scene, or a part of one where the prompt asks for a part."""
     spec, drawn = prepared.selected.spec, prepared.material
     surface = surfaces.load(spec.surface)
@@ -87,8 +87,8 @@ def well_formed(prepared: Prepared, place: Place) -> Finding:
             outputs |= {} if text in parts else {output: None}
         except ValueError as error:
             faults.append(str(error))
-        if not text.isascii() or text.splitlines() != [text] or text != text.strip():
-            faults.append(f"{shorten(text)} is not one line of ASCII")
+        if not (text.isascii() and text.isprintable()) or text != text.strip():
+            faults.append(f"{shorten(text)} is not one line of printable ASCII")
         faults += [
             f"{shorten(text)} holds {special}, which is the tokenizer's own" for special in SPECIAL if special in text
         ]
@@ -126,13 +126,14 @@ def no_doubles(prepared: Prepared, place: Place) -> Finding:
 
 @check()
 def no_contradictions(prepared: Prepared, place: Place) -> Finding:
-    """No prompt has two outputs, neither in the training rows nor beside the held-out rows and probes."""
+    """No prompt has two outputs, neither in the training rows nor beside the held-out rows and probes, and none in another order of tags,
+    case or punctuation."""
     drawn = prepared.material
-    outputs: dict[str, set[str]] = defaultdict(set)
+    outputs: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for text in prepared.texts:
         prompt, output = cut(text)
-        outputs[fold(prompt)].add(fold(output))
-    faults = [shorten(prompt) for prompt, said in outputs.items() if len(said) > 1]
+        outputs[order(prompt)].add(fold(output))
+    faults = [shorten(" ".join(prompt)) for prompt, said in outputs.items() if len(said) > 1]
     told = f"{len(outputs)} different prompts of {len(drawn.training)} rows and {len(drawn.contract['cases'])} cases"
     return judge(not faults, _told(faults) or told, "one output for each prompt", contradictions=len(faults))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,8 +19,10 @@ Answer = Callable[[str], str]
 Make = Callable[[Pairs], Answer | None]  # None: not for such rows
 BASELINES: dict[str, Make] = {}
 LEARNS = ("decision_table",)
-ROWS = 3000  # training pairs that a decision table is made from
+ROWS = 20000  # different training pairs that a decision table is made from at most
 KEYS = 3  # tags that one entry of it is looked up by
+ASKED, SAID = "asked", "said"  # where a tag stands that decides another: in the prompt, or before it in the output
+Fact = tuple[str, str]  # where, and the tag's name
 
 
 def baseline(make: Make) -> Make:
@@ -126,23 +128,29 @@ def value_copy(pairs: Pairs) -> Answer:
 
 @baseline
 def decision_table(pairs: Pairs) -> Answer | None:
-    """Each tag of an output looked up by the one to three tags of prompts that decide it best in the training rows: solves what rules over
-    tags solve. It is not for rows whose outputs say a tag twice, or hold none.
+    """Each tag of an output looked up by the one to three tags that decide it best in the training rows, of a prompt or of what the output
+    has said before: solves what rules over tags solve. It is not for rows whose outputs say a tag twice, or hold none.
     """
-    rows = list(dict.fromkeys(pairs))
+    rows = list(dict.fromkeys((tuple(tags(prompt).items()), output) for prompt, output in pairs))
     rows = rows[:: -(-len(rows) // ROWS)]
-    facts, said = [tags(prompt) for prompt, _ in rows], [tags(output) for _, output in rows]
+    said = [tags(output) for _, output in rows]
     if not said[0] or any(len(TAG.findall(output)) != len(own) for (_, output), own in zip(rows, said, strict=True)):
         return None
     opening, closing = pairs[0][1].split()[0], pairs[0][1].split()[-1]
-    tables = {name: _rules(facts, [own.get(name) for own in said]) for name in _in_order(said)}
+    known = [{(ASKED, name): value for name, value in facts} for facts, _ in rows]
+    tables: dict[str, Rules] = {}
+    for name in _in_order(said):
+        tables[name] = Rules(known, [own.get(name) for own in said])
+        for facts, own in zip(known, said, strict=True):
+            facts |= {(SAID, name): own[name]} if name in own else {}
 
     def answer(prompt: str) -> str:
-        asked = tags(prompt)
-        found = {name: look(asked) for name, look in tables.items()}
-        return " ".join(
-            [opening, *(f"[{name}:{value}]" for name, value in found.items() if value is not None), closing]
-        )
+        facts = {(ASKED, name): value for name, value in tags(prompt).items()}
+        for name, rules in tables.items():
+            value = rules(facts)
+            facts |= {} if value is None else {(SAID, name): value}
+        said = [f"[{name}:{value}]" for (where, name), value in facts.items() if where == SAID]
+        return " ".join([opening, *said, closing])
 
     return answer
 
@@ -159,29 +167,51 @@ def _in_order(said: Sequence[dict[str, str]]) -> list[str]:
     return order
 
 
-def _rules(facts: Sequence[dict[str, str]], values: Sequence[str | None]) -> Callable[[dict[str, str]], str | None]:
+class Rules:
     """A table for one tag: keys are taken one by one while they explain more rows than they need entries."""
 
-    def table(keys: tuple[str, ...]) -> dict[tuple, Counter]:
+    def __init__(self, facts: Sequence[Mapping[Fact, str]], values: Sequence[str | None]) -> None:
+        wanted = _codes(values)
+        columns = {
+            name: _codes([own.get(name) for own in facts]) for name in dict.fromkeys(n for f in facts for n in f)
+        }
+
+        def gain(at: np.ndarray) -> int:
+            """How many rows of a key agree, less one entry for each key."""
+            _, entries, counts = np.unique(at * len(values) + wanted, return_index=True, return_counts=True)
+            most = np.zeros(at.max() + 1, np.int64)
+            np.maximum.at(most, at[entries], counts)
+            return int((most - (most > 0)).sum())
+
+        at = np.zeros(len(values), np.int64)
+        self.keys: tuple[Fact, ...] = ()
+        best = gain(at)
+        while len(self.keys) < KEYS:
+            tried = {name: _codes(at * len(values) + own) for name, own in columns.items() if name not in self.keys}
+            gains = {name: gain(codes) for name, codes in tried.items()}
+            if not gains or max(gains.values()) <= best:
+                break
+            name = max(gains, key=gains.__getitem__)
+            self.keys, at, best = (*self.keys, name), tried[name], gains[name]
         made: dict[tuple, Counter] = defaultdict(Counter)
         for own, value in zip(facts, values, strict=True):
-            made[tuple(own.get(key) for key in keys)][value] += 1
-        return made
+            made[self.key(own)][value] += 1
+        self.usual = Counter(values).most_common(1)[0][0]
+        self.made = {key: counts.most_common(1)[0][0] for key, counts in made.items()}
 
-    def gain(keys: tuple[str, ...]) -> int:
-        return sum(max(counts.values()) - 1 for counts in table(keys).values())
+    def key(self, facts: Mapping[Fact, str]) -> tuple[str | None, ...]:
+        return tuple(facts.get(name) for name in self.keys)
 
-    names = list(dict.fromkeys(name for own in facts for name in own))
-    keys: tuple[str, ...] = ()
-    best = gain(keys)
-    while len(keys) < KEYS and (gains := {name: gain((*keys, name)) for name in names if name not in keys}):
-        name = max(gains, key=gains.__getitem__)
-        if gains[name] <= best:
-            break
-        keys, best = (*keys, name), gains[name]
-    made = {key: counts.most_common(1)[0][0] for key, counts in table(keys).items()}
-    usual = Counter(values).most_common(1)[0][0]
-    return lambda asked: made.get(tuple(asked.get(key) for key in keys), usual)
+    def __call__(self, facts: Mapping[Fact, str]) -> str | None:
+        return self.made.get(self.key(facts), self.usual)
+
+
+def _codes(values: Sequence | np.ndarray) -> np.ndarray:
+    """Small numbers that are equal where values are."""
+    if isinstance(values, np.ndarray):
+        return np.unique(values, return_inverse=True)[1]
+    seen: dict = {}
+    return np.array([seen.setdefault(value, len(seen)) for value in values], np.int64)
 
 
 def _nearest(pairs: Pairs) -> Callable[[str], tuple[str, str]]:

@@ -7,6 +7,7 @@ whether the expected outputs still compile to their pictures.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,9 +76,8 @@ def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
                 found[f"{name}.{'truncation' if counted == 'truncated' else counted}"] = held / len(mine)
             found[f"{name}.changed"] = sum(one.text is not None for one in mine) / len(mine)
             found[f"{name}.n"] = float(len(mine))
-    for name in flaw.FLAWS:
-        held = sum(name in flaw.flaws(contract["surface"], o.raw, o.stop) for o in outputs)
-        found[f"{name}_rate"] = held / max(1, len(outputs))
+    flaws = Counter(f for o in outputs for f in flaw.flaws(contract["surface"], o.raw, o.stop, contract["prompt_only"]))
+    found |= {f"{name}_rate": flaws[name] / max(1, len(outputs)) for name in flaw.FLAWS}
     gold = {case["expected"]: case for case in contract["cases"]}
     drawn = [score(contract, case, text, "eos").materialized for text, case in gold.items()]
     return found | {"gold_asset_parity_score": sum(drawn) / len(drawn)}

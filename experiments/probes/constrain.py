@@ -1,7 +1,7 @@
 """The constrained column: what the same model says where the surface's grammar masks what it may say.
 
-Greedy over allowed tokens. A raw output that ended by itself and that the surface reads was never off the grammar, so the mask would
-have changed nothing in it, and it is kept; only the others are asked again, token by token. Where these are more than MOST, the column
+Greedy over allowed tokens. A raw output that ended by itself and says a scene as its surface writes it was never off the grammar, so the
+mask would have changed nothing in it, and it is kept; only the others are asked again, token by token. Where these are more than MOST, the column
 is that of a drawn sample of MOST cases. Nothing here is promoted on: that everything closes and parses is a property of the mask
 (`mask.py`), not of the model.
 """
@@ -52,6 +52,12 @@ def is_whole(surface: str, raw: str, stop: str) -> bool:
     return stop == "eos"
 
 
+def is_canonical(surface: str, raw: str, stop: str) -> bool:
+    """Whether a raw output ended by itself and is the text that its surface writes for its scene."""
+    module, text = surfaces.load(surface), raw.strip()
+    return is_whole(surface, raw, stop) and module.format(module.parse(text)) == text
+
+
 def guide(
     surface: str, families: Sequence[str], coder: Coder, decoder: Decoder, prompts: Sequence[str], answers: Sequence[tuple[str, str]],
     limit: int, seed: int = 42,
@@ -63,7 +69,7 @@ def guide(
     found = [Guided(raw, stop) for raw, stop in answers]
     guides: dict[int, Guide] = {}
     asked = coder.encode_many(list(prompts))
-    off = [at for at, (raw, stop) in enumerate(answers) if not is_whole(surface, raw, stop)]
+    off = [at for at, (raw, stop) in enumerate(answers) if not is_canonical(surface, raw, stop)]
     why = "" if grammar else f"the surface {surface} has no grammar"
     if len(off) > MOST:
         for at in shuffled(seed, "constrained", range(len(answers)))[MOST:]:

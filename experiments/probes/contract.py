@@ -7,6 +7,7 @@ of the expected picture. It depends on the spec and its seed, never on a rung, s
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from experiments import case as library
@@ -19,6 +20,7 @@ from experiments.split import Claim
 
 BUDGET = 1.5  # new tokens allowed: this times the longest expected output, plus MARGIN
 MARGIN = 16
+TAG_NAME = re.compile(r"\[/?([A-Za-z][A-Za-z0-9_]*)")
 
 
 def build(spec: Spec, targets: Pools, seed: int = 42) -> dict:
@@ -28,6 +30,7 @@ def build(spec: Spec, targets: Pools, seed: int = 42) -> dict:
     return {
         "contract": spec.name,
         "surface": spec.surface,
+        "prompt_only": prompt_only(rows),
         "seed": seed,
         "decode": {"temperature": 0.0, "budget_ratio": BUDGET, "budget_margin": MARGIN},
         "splits": {
@@ -37,6 +40,13 @@ def build(spec: Spec, targets: Pools, seed: int = 42) -> dict:
         "contents": {f"{family}/{case}": content for (family, case), content in sorted(contents.items())},
         "cases": [_case(spec, number, row, contents[row.family, row.case]) for number, row in enumerate(rows, 1)],
     }
+
+
+def prompt_only(rows: Sequence[Row]) -> list[str]:
+    """The names of tags that prompts have and no expected output has."""
+    asked, said = ({name for r in rows for name in TAG_NAME.findall(getattr(r, side))} for side in ("prompt", "output"))
+    told = {name for r in rows for name in TAG_NAME.findall(r.brief)}
+    return sorted((asked | told | {"OUT", "edit", "task"}) - said)
 
 
 def _case(spec: Spec, number: int, row: Row, content: dict) -> dict:

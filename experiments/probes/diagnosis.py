@@ -79,7 +79,7 @@ def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping
     dressed = any(name in looks.NAMES for o in outputs for name in flaw.answered(surface, o.case["expected"]) or ())
     seen: Counter[str] = Counter()
     for o in outputs:
-        seen.update(flaw.flaws(surface, o.raw, o.stop))
+        seen.update(flaw.flaws(surface, o.raw, o.stop, contract["prompt_only"]))
 
     def share(true: Callable[[Any], bool], among: Sequence[Any] = outputs) -> float:
         return sum(map(true, among)) / max(1, len(among))
@@ -324,8 +324,8 @@ def _mechanical(f: Facts) -> bool:
     "check the tokenizer's coverage, the variety of prompts, and that combinations of what is asked are among the rows",
 )
 def _memorised(f: Facts) -> bool:
-    """Exact below a half with a loss below 0.1 nats per target."""
-    return f.exact < WEAK and f.final_loss is not None and f.final_loss < LOW
+    """All families and the seen prompts are below a half, with a loss below 0.1 nats per target."""
+    return _undertrained(f) and f.final_loss is not None and f.final_loss < LOW
 
 
 @symptom(
@@ -336,16 +336,6 @@ def _memorised(f: Facts) -> bool:
 def _undertrained(f: Facts) -> bool:
     """All families and the seen prompts are below a half."""
     return bool(undertraining(f)[0])
-
-
-@symptom(
-    "all is legal, little is right",
-    "the order of tokens was learned, the choices were not",
-    "add minimal pairs: prompts that differ in one word, and answers that differ in what it decides",
-)
-def _legal(f: Facts) -> bool:
-    """At least 98 % renderable, less than half exact."""
-    return f.renderable >= 0.98 and f.exact < WEAK
 
 
 @symptom(
@@ -364,9 +354,19 @@ def _imbalance(f: Facts) -> bool:
     "widen prompt surfaces and combinations of targets; fewer passes over the same rows",
 )
 def _overfit(f: Facts) -> bool:
-    """Seen prompts lead the worst kind of held-out ones by 10 points or more."""
-    others = [rate for kind, rate in f.kinds.items() if kind != "seen"]
-    return bool(others) and f.kinds.get("seen", 0.0) - min(others) >= 0.1
+    """At least half of the seen prompts are right, and they lead the worst kind of held-out ones by 10 points or more."""
+    others, seen = [rate for kind, rate in f.kinds.items() if kind != "seen"], f.kinds.get("seen", 0.0)
+    return bool(others) and seen >= WEAK and seen - min(others) >= 0.1
+
+
+@symptom(
+    "all is legal, little is right",
+    "the order of tokens was learned, the choices were not",
+    "add minimal pairs: prompts that differ in one word, and answers that differ in what it decides",
+)
+def _legal(f: Facts) -> bool:
+    """At least 98 % renderable, less than half exact."""
+    return f.renderable >= 0.98 and f.exact < WEAK
 
 
 @symptom(

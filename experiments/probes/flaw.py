@@ -1,8 +1,8 @@
 """Flaws of a raw output that can be seen without knowing what was expected: the lower half of the minimum scoreboard.
 
-Each is one function (surface, raw, why it stopped) -> bool, found by its decorator; its docstring is the definition that is printed. A
-run's rate of a flaw is the share of contract cases that have it, in the metric `NAME_rate`. Nothing is repaired here (`repair.py`)
-and nothing is compared with an expected text (`autopsy.py`).
+Each is one function (surface, raw, why it stopped, names of tags that only prompts have) -> bool, found by its decorator; its docstring
+is the definition that is printed. A run's rate of a flaw is the share of contract cases that have it, in the metric `NAME_rate`. Nothing
+is repaired here (`repair.py`) and nothing is compared with an expected text (`autopsy.py`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from experiments.probes.score import markers, spills
 from experiments.split import fold, tags
 from experiments.tag import SurfaceError
 
-Flaw = Callable[[str, str, str], bool]
+Names = Container[str]
+Flaw = Callable[[str, str, str, Names], bool]
 FLAWS: dict[str, Flaw] = {}
 SPECIAL = re.compile(r"<\|[a-z_]+\|>")
 LOOP = re.compile(r"(.{1,32}?)\1{7}")
-PROMPT_ONLY = ("[OUT]", "[task:")
 _TAG = re.compile(r"\[(/?)([A-Za-z][A-Za-z0-9_]*)(:[^\[\]\s]*)?\]")
 
 
@@ -29,38 +29,38 @@ def flaw(function: Flaw) -> Flaw:
     return function
 
 
-def flaws(surface: str, raw: str, stop: str) -> list[str]:
-    """The flaws of one output, in the order of this file."""
-    return [name for name, function in FLAWS.items() if function(surface, fold(raw), stop)]
+def flaws(surface: str, raw: str, stop: str, prompts: Names) -> list[str]:
+    """The flaws of one output, in the order of this file; `prompts` are the names of tags that only prompts have."""
+    return [name for name, function in FLAWS.items() if function(surface, fold(raw), stop, prompts)]
 
 
 @flaw
-def missing_scene_start(surface: str, text: str, stop: str) -> bool:
+def missing_scene_start(surface: str, text: str, stop: str, prompts: Names) -> bool:
     """The text does not begin with the surface's opening marker."""
     return not text.startswith(markers(surface)[0])
 
 
 @flaw
-def missing_scene_end(surface: str, text: str, stop: str) -> bool:
+def missing_scene_end(surface: str, text: str, stop: str, prompts: Names) -> bool:
     """The surface's closing marker is nowhere in the text."""
     return markers(surface)[1] not in text
 
 
 @flaw
-def tail_after_end(surface: str, text: str, stop: str) -> bool:
+def tail_after_end(surface: str, text: str, stop: str, prompts: Names) -> bool:
     """Something follows the first closing marker."""
     return spills(surface, text)
 
 
 @flaw
-def duplicate_attr(surface: str, text: str, stop: str) -> bool:
+def duplicate_attr(surface: str, text: str, stop: str, prompts: Names) -> bool:
     """What the surface says once (layout, theme, tone, counts, ...) stands twice before the first closing marker."""
     names = [found[1] for found in once(surface, text.split(markers(surface)[1])[0])]
     return len(set(names)) < len(names)
 
 
 @flaw
-def block_nesting_error(surface: str, text: str, stop: str) -> bool:
+def block_nesting_error(surface: str, text: str, stop: str, prompts: Names) -> bool:
     """A closing tag that closes nothing or something else than what is open, or a block that is open where the scene ends."""
     closing = markers(surface)[1]
     if not _is_bracketed(surface):
@@ -70,7 +70,7 @@ def block_nesting_error(surface: str, text: str, stop: str) -> bool:
         known = {tag[2:-1] for tag in surfaces.load(surface).vocabulary().tags if tag.startswith("[/")}
         marks = [
             (slash, name)
-            for slash, name, value in _TAG.findall(text.split(closing)[0] + closing)
+            for slash, name, value in _TAG.findall("".join(text.partition(closing)[:2]))
             if name in known and not value
         ]
     open_: list[str] = []
@@ -83,19 +83,19 @@ def block_nesting_error(surface: str, text: str, stop: str) -> bool:
 
 
 @flaw
-def special_token_leak(surface: str, text: str, stop: str) -> bool:
-    """A special token (`<|endoftext|>`) or a tag that only prompts have (`[OUT]`, `[task:`) stands in the output."""
-    return bool(SPECIAL.search(text)) or any(tag in text for tag in PROMPT_ONLY)
+def special_token_leak(surface: str, text: str, stop: str, prompts: Names) -> bool:
+    """A special token (`<|endoftext|>`) or a tag that only prompts have (`[OUT]`, `[task:`, `[goal:`) stands in the output."""
+    return bool(SPECIAL.search(text)) or any(name in prompts for _, name, _ in _TAG.findall(text))
 
 
 @flaw
-def empty_response(surface: str, text: str, stop: str) -> bool:
+def empty_response(surface: str, text: str, stop: str, prompts: Names) -> bool:
     """Nothing was said."""
     return not text
 
 
 @flaw
-def repeats(surface: str, text: str, stop: str) -> bool:
+def repeats(surface: str, text: str, stop: str, prompts: Names) -> bool:
     """Four equal pieces in a row, or eight equal runs of up to 32 characters, or eight characters and more of only two kinds."""
     pieces = text.split()
     in_a_row = any(len(set(pieces[i : i + 4])) == 1 for i in range(len(pieces) - 3))

@@ -21,8 +21,8 @@ from experiments import brief, compiler, document, look, pools, prompt, split, s
 from experiments import case as library
 from experiments.compiler import CompileError
 from experiments.pools import Pools, Target
-from experiments.probes import flaw
 from experiments.probes.constrain import is_whole
+from experiments.probes.score import spills
 from experiments.spec import Spec
 from experiments.split import fold
 from experiments.style import AXES, STYLE
@@ -230,7 +230,7 @@ def passes(surface: str, odd: Odd, raw: str, stop: str) -> bool:
     if odd.answers:
         return fold(raw) in {fold(answer) for answer in odd.answers}
     if odd.expect == "ends":
-        return is_whole(surface, raw, stop) and not flaw.tail_after_end(surface, fold(raw), stop)
+        return is_whole(surface, raw, stop) and not spills(surface, fold(raw))
     try:
         compiler.compile_text(surface, raw.strip(), library.content(odd.family, odd.case))
     except SurfaceError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from experiments import compiler, surfaces
 from experiments.compiler import CompileError, canonical
-from experiments.probes.contract import content_of
+from experiments.probes.contract import TAG_NAME, content_of
 from experiments.split import asked, fold, tags
 from experiments.tag import SurfaceError
 
@@ -75,7 +75,7 @@ def score(contract: dict, case: dict, raw: str, stop: str) -> Score:
         materialized=svg is not None and hashlib.sha256(canonical(svg).encode()).hexdigest() == case["svg_sha256"],
         truncated=stop in ("budget", "context"),
         clean_stop=stop == "eos" and text.count(closing) == 1 and text.endswith(closing),
-        prefix_ok=_prefix_ok(contract["surface"], text, opening, closing),
+        prefix_ok=_prefix_ok(contract, text, opening, closing),
         adherent=_adherent(contract, case, text),
         first_block_exact=first_block == expected,
         spilled=spills(contract["surface"], text),
@@ -92,16 +92,18 @@ def _draw(contract: dict, case: dict, raw: str) -> tuple[str | None, str | None]
         return None, str(error)
 
 
-def _prefix_ok(surface: str, text: str, opening: str, closing: str) -> bool:
-    """The text opens with the marker, and up to the first closing marker every tag in it is one that the surface knows; between
+def _prefix_ok(contract: dict, text: str, opening: str, closing: str) -> bool:
+    """The text opens with the marker, and up to the first closing marker every tag in it is one that the surface writes; between
     tags stands nothing but what the surface has there (`BARE`).
     """
     block = text.split(closing)[0]
     pieces = block.split()
     if not pieces or pieces[0] != opening:
         return False
-    module = surfaces.load(surface)
+    module = surfaces.load(contract["surface"])
     vocabulary = module.vocabulary()
+    if any(name in contract["prompt_only"] for name in TAG_NAME.findall(block)):
+        return False
     closed, prefixes = set(vocabulary.tags), tuple(vocabulary.prefixes)
     bare = getattr(module, "BARE", None)
     return all(
