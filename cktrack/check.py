@@ -10,11 +10,11 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from cktrack.console import Console
 from cktrack.option import Families, Json, families_of, nothing_drawn
 from cktrack.show import document
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from cktrack import bench, check, climb, corpus, dataset, gallery, preflight, registry, tokenizer
+from cktrack.console import Console
 from cktrack.ending import Terminated, terminable
 from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, of_run, within
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from cktrack.console import Console
 from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, of_run
 from cktrack.show import document
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from cktrack.console import Console
 from cktrack.option import Json, Threads, of_run
 from cktrack.show import document
 

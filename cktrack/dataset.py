@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 from rich import markup
-from rich.console import Console
 from rich.table import Table
 
+from cktrack.console import Console
 from cktrack.option import Json
 from cktrack.show import document
 

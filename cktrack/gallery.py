@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import track
 
+from cktrack.console import Console
 from cktrack.option import families_of, nothing_drawn
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cktrack.console import Console
 from cktrack.option import Json, Threads, Torch, of_run
 from cktrack.show import document
 

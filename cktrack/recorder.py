@@ -17,10 +17,10 @@ from typing import Any
 from mlflow.entities import DatasetInput, InputTag, Metric
 from mlflow.exceptions import MlflowException
 from requests import RequestException
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cktrack import home, store
+from cktrack.console import Console
 from cktrack.store import Store
 
 BATCH, SECONDS, BACKOFF = 800, 2.0, 20.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from cktrack.console import Console
 from cktrack.option import Json
 
 Name = Annotated[str, typer.Argument(help="registered model, named after its contract")]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress
 
 from cengine import loader
 from cktrack import home, ladder, machine, preflight
+from cktrack.console import Console
 from cktrack.publish import PUBLISHED
 from cktrack.recorder import MlflowRecorder
 from cktrack.store import COMPLETE, IDENTITY, Store, StoreError, run

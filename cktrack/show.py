@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from rich.console import Console
 from rich.table import Table
 
 from cktrack import arena, table
+from cktrack.console import Console
 from promotion import Event
 from promotion.report import rows
 

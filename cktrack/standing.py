@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from cktrack import beside
+from cktrack.console import Console
 from experiments.probes import baseline
 from promotion.statistic import interval
 

@@ -21,7 +21,7 @@ from experiments.scene import Component, Counts, Scene
 from experiments.style import Style
 from experiments.surfaces import compact, dotted
 from experiments.tag import Reader, SurfaceError, Tag
-from experiments.violation import Violation, ViolationError
+from experiments.violation import Violation, ViolationError, shorten
 
 _SCENE = {"case", "surface", "topic", "components", "content"}
 KEYS = {"gold": _SCENE, "keyed": _SCENE, "bundle": {"case", "surface", "form", "content"}}
@@ -89,8 +89,13 @@ def load(family: str, name: str) -> Case:
 
 def read(path: Path, family: str) -> Case:
     """One case file of a family; CaseError with every defect of its frame (content is checked when it is compiled)."""
-    record = json.loads(path.read_text(encoding="ascii"))
-    surface = record.get("surface")
+    try:
+        record: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CaseError([Violation(str(path), str(error), "a JSON object in UTF-8")]) from error
+    if not isinstance(record, dict):
+        raise CaseError([Violation(str(path), shorten(repr(record)), "a JSON object")])
+    surface = str(record.get("surface"))
     keys = KEYS.get(surface, WRITTEN if surface in surfaces.names() else {"surface"})
     found = [
         Violation(f"{path.name}: {key}", "an unknown or missing key", ", ".join(sorted(keys)))

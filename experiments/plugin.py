@@ -24,7 +24,6 @@ from typing import Any
 FAMILIES, SURFACES = "cktrack.families", "cktrack.surfaces"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 VALUE = re.compile(r"\w+(\.\w+)+(:\w+)?")  # a module that lies alone has no folder of its own
-SUFFIXES = (".py", ".json", ".yaml")
 
 
 class PluginError(ValueError):
@@ -92,10 +91,17 @@ def folder(group: str, name: str) -> Path:
 
 
 def digests() -> Iterator[str]:
-    """A line for each plugin: its group, name, package and the sha256 of every source and data file beside its module."""
+    """A line for each plugin: its group, name, package and the sha256 of every file of its module's top-level package."""
     for group in (FAMILIES, SURFACES):
         for name, entry in found(group).items():
-            place, hashed = folder(group, name), hashlib.sha256()
-            for path in sorted(p for p in place.rglob("*") if p.suffix in SUFFIXES and p.is_file()):
-                hashed.update(path.relative_to(place).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+            hashed = hashlib.sha256()
+            for place in _packages(folder(group, name), entry):
+                for path in sorted(p for p in place.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+                    hashed.update(path.relative_to(place).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
             yield f"{group} {name} {owner(entry)} {entry.value} {hashed.hexdigest()}"
+
+
+def _packages(own: Path, entry: EntryPoint) -> list[Path]:
+    """The folders of the top-level package that a module is in: a package may lie in several."""
+    spec = find_spec(entry.module.partition(".")[0])
+    return [Path(place).resolve() for place in (spec and spec.submodule_search_locations) or (own,)]

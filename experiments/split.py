@@ -159,8 +159,9 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
                     for output, ways in asked_by.items()
                     for prompt in (ways if not set(claim.combination) <= tags(output).keys() else ways[:1])
                 }
-                asked_for = [combination(c["prompt"], c["expected"], claim.combination) for c in members]
-                if unsaid := [c for c, what in zip(members, asked_for, strict=True) if None in what]:
+                values = [combination(c["prompt"], c["expected"], claim.combination) for c in members]
+                asked_for = list(values)
+                if unsaid := [c for c, what in zip(members, values, strict=True) if None in what]:
                     raise LeakError(
                         f"split {claim.split}: {len(unsaid)} of {len(members)} cases do not say all of "
                         f"{', '.join(claim.combination)} in tags, e.g. {unsaid[0]['prompt']!r}; what is not said cannot be held out"

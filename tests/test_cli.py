@@ -61,6 +61,12 @@ def test_the_environment_is_held_to_the_same_rule(call, home, monkeypatch):
     assert not list(home.iterdir())
 
 
+def test_what_was_asked_is_quoted_as_it_was_written(call):
+    """A word between colons is no picture."""
+    code, told = call("check", "a:key:b")
+    assert code == 2 and "a:key:b" in told
+
+
 @pytest.mark.parametrize("value", ["1.5", "-3", "300", "two"])
 def test_a_wrong_thread_count_in_the_environment_is_named(monkeypatch, value):
     monkeypatch.setenv("CKTRACK_THREADS", value)

@@ -87,7 +87,19 @@ def test_the_documented_example_is_found_drawn_and_counted(site):
     with (site / "my_pictures/card_stack/family.py").open("a") as file:
         file.write("# changed\n")
     changed = json.loads(look(site).stdout)
-    assert all(a != b for a, b in zip(seen["digests"], changed["digests"], strict=True))
+    (site / "my_pictures/palette.css").write_text("a helper beside the family's folder")
+    helped = json.loads(look(site).stdout)
+    assert all(len({*told}) == 3 for told in zip(seen["digests"], changed["digests"], helped["digests"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"), [(b"{", "got Expecting property name"), (b'{"case": "\xff"}', "got 'utf-8' codec can't decode")]
+)
+def test_a_broken_case_file_is_named(site, broken, said):
+    (site / "my_pictures/card_stack/cases/torn.json").write_bytes(broken)
+    done = look(site, "import sys\nsys.argv = ['cktrack', 'check', 'card_stack']\nfrom cktrack.cli import main\nmain()")
+    told = " ".join(done.stderr.split())
+    assert done.returncode and "torn.json" in told and said in told and "Traceback" not in told, done.stderr
 
 
 @pytest.mark.parametrize(

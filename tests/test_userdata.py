@@ -170,6 +170,12 @@ def test_fragments_are_left_out_and_contradictions_counted(corpus):
     assert (counts.rows, counts.fragments, counts.duplicates, counts.contradictions) == (6, 2, 1, 1)
 
 
+def test_a_stage_of_fragments_alone_is_told(corpus):
+    files = {"train.txt": "p [OUT] a\nq [OUT] b", "more.txt": "p [OUT] a c\nq [OUT] b c"}
+    data = read(corpus(files, rows={"pretrain": ["train.txt"], "midtrain": ["more.txt"]}))
+    assert list(data.stages) == ["midtrain"] and any("pretrain: every row is only the beginning" in n for n in data.notes)
+
+
 def test_prompts_are_looked_up_with_and_without_their_separator(corpus):
     probes = {"test": {"prompts": "asked.txt", "expected": "all.json", "prompt_key": "p", "output_key": "o"}}
     catalogue = [{"p": "a  b [OUT]", "o": ["x", "y"]}, {"p": "c", "o": "z"}, {"p": "d", "o": "w"}]

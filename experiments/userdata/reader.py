@@ -70,7 +70,12 @@ def read(manifest: Manifest, folder: Path) -> Data:
     ]
     if faults:
         raise ManifestError(faults)
-    stages = without_fragments(stages, counts)
+    declared, stages = stages, without_fragments(stages, counts)
+    notes += [
+        f"{stage}: every row is only the beginning of another one, so nothing is left to train; its tokens go to the rest"
+        for stage in declared
+        if stage not in stages
+    ]
     _count(stages, counts)
     return Data(stages, cases, counts, notes)
 
