@@ -129,7 +129,7 @@ def probe_rows(spec: Spec, targets: Pools, seed: int = 42) -> list[Row]:
     """
     found = []
     for name, split in spec.splits.items():
-        pool = shuffled(seed, f"split/{name}", targets.of(split.targets))
+        pool = shuffled(seed, f"split/{name}", targets.of(split.targets, split.combination))
         chosen = _in_turn(_fresh(pool) if "structure" in split.holds_out else pool)[: split.cases]
         if len(chosen) < split.cases:
             raise ValueError(

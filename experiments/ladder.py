@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from experiments import axis, brief, coders, document, families, look, prompt, surfaces
 from experiments.spec import PROSE, STAGES, Record, Selected, Spec
+from experiments.split import COUNTS
 from experiments.style import AXES, BACKGROUNDS, Style
 from experiments.tag import SurfaceError, Vocabulary
 from experiments.violation import Violation, nearest
@@ -180,10 +181,10 @@ def _strangers(spec: Spec) -> Iterator[Violation]:
 
 
 def _tags(spec: Spec) -> list[str]:
-    """Names of tags that a combination may name: what prompts and texts of the spec hold."""
+    """Names of tags that a combination may name: what prompts and texts of the spec hold, and all numbers of a text as one."""
     found = surfaces.load(spec.surface).vocabulary() if spec.surface in surfaces.names() else Vocabulary.of([])
     named = {tag.strip("[/]").partition(":")[0] for tag in (*found.tags, *found.prefixes) if ":" in tag}
-    return list(dict.fromkeys(["topic", "family", "form", *AXES, *sorted(named)]))
+    return list(dict.fromkeys(["topic", "family", "form", COUNTS, *AXES, *sorted(named)]))
 
 
 def _briefs(spec: Spec) -> Iterator[Violation]:

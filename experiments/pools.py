@@ -7,8 +7,8 @@ targets, before any prompt is written; the proof that it stayed out is `split.py
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
 from typing import TypeVar
 
@@ -20,9 +20,11 @@ from experiments.look import Look
 from experiments.order import Order
 from experiments.scene import Scene
 from experiments.spec import Spec
-from experiments.split import structure
+from experiments.split import COUNTS, parts, structure
 from experiments.style import BUNDLE_PAIRS, DENSITIES, PAIRS, THEMES, Style, grid
 
+Names = tuple[str, str]
+Values = tuple[str, str]
 Thing = TypeVar("Thing", bound=Hashable)  # what is held out: a style, or a structure
 AXES = ("theme", "density", "background")  # of a form's style combination; the tone varies inside it
 
@@ -55,11 +57,13 @@ class Pools:
     recombined: tuple[Target, ...]
     dev: tuple[Target, ...]
     apart: tuple[Target, ...] = ()
+    held: Mapping[Names, Collection[Values]] = field(default_factory=dict)  # the pairs that never met
 
-    def of(self, name: str) -> tuple[Target, ...]:
-        return {"trained": self.trained, "unseen": self.unseen, "recombined": self.recombined, "apart": self.apart}[
-            name
-        ]
+    def of(self, name: str, names: Sequence[str] = ()) -> tuple[Target, ...]:
+        """A pool; of `apart`, the targets in which a pair of these names meets."""
+        pool: tuple[Target, ...] = getattr(self, name)
+        pairs = {own: values for own, values in self.held.items() if set(own) == set(names)}
+        return tuple(t for t in pool if _meet(t, pairs)) if name == "apart" else pool
 
 
 def shuffled(seed: int, name: str, items: Sequence) -> list:
@@ -90,22 +94,24 @@ def _parted(spec: Spec, seed: int, found: Pools) -> Pools:
     if not spec.targets.apart:
         return found
     held = {names: _never_meet(seed, names, found.trained) for names in spec.targets.apart}
-
-    def meet(target: Target) -> bool:
-        made = _made_of(target)
-        return any((made[a], made[b]) in pairs for (a, b), pairs in held.items())
-
     kept = {
-        name: tuple(t for t in getattr(found, name) if not meet(t))
+        name: tuple(t for t in getattr(found, name) if not _meet(t, held))
         for name in ("trained", "unseen", "recombined", "dev")
     }
-    return Pools(**kept, apart=tuple(t for t in found.trained if meet(t)))
+    return Pools(**kept, apart=tuple(t for t in found.trained if _meet(t, held)), held=held)
+
+
+def _meet(target: Target, held: Mapping[Names, Collection[Values]]) -> bool:
+    """Whether a pair that is held apart meets in a target."""
+    made = _made_of(target)
+    return any((made[a], made[b]) in pairs for (a, b), pairs in held.items())
 
 
 def _made_of(target: Target) -> dict[str, str]:
-    """What a scene is made of, by the names that texts have for it: family, topic, form, and what its style is asked for."""
+    """What a scene is made of, by the names that texts have for it: family, topic, form, its numbers, and what its style is asked for."""
     return {
         **dict(target.look),
+        COUNTS: parts(target.text).get(COUNTS, ""),
         "family": target.family,
         "layout": target.family,
         "topic": target.case,
@@ -114,7 +120,7 @@ def _made_of(target: Target) -> dict[str, str]:
 
 
 def _never_meet(seed: int, names: tuple[str, str], trained: Sequence[Target]) -> set[tuple[str, str]]:
-    """One value of the second for every second value of the first, in turn; both stay trained with others."""
+    """One value of the second for every second value of the first, in turn, where both stay trained with others."""
     made = [_made_of(target) for target in trained]
     known = [name for name, value in made[0].items() if value]
     if strange := [name for name in names if name not in known]:
@@ -126,10 +132,9 @@ def _never_meet(seed: int, names: tuple[str, str], trained: Sequence[Target]) ->
     held: set[tuple[str, str]] = set()
     for at, value in enumerate(first[::2]):
         turns = [second[(at + turn) % len(second)] for turn in range(len(second))]
-        other = next((o for o in turns if _may_part((value, o), held, met)), None)
-        if other is None:
-            raise ValueError(f"targets: apart {list(names)}: {value} meets nothing that others meet too; leave it out")
-        held.add((value, other))
+        held |= set(islice(((value, o) for o in turns if _may_part((value, o), held, met)), 1))
+    if not held:
+        raise ValueError(f"targets: apart {list(names)}: no two values meet that others meet too; leave it out")
     return held
 
 

@@ -83,8 +83,8 @@ class Targets(Record):
     (a form, or where the surface has none a case or a family), `per_item` or a share `combinations` of the styles or of the structures
     is held out, as `hold` says.
 
-    `apart` names pairs of what a scene is made of (family, topic, form, or an axis of its style): every second value of the first is never
-    trained with one value of the second, whatever else goes with them. Any kind may hold such pairs out.
+    `apart` names pairs of what a scene is made of (family, topic, form, an axis of its style, or `counts`: all numbers of its text): every
+    second value of the first is never trained with one value of the second, whatever else goes with them. Any kind may hold such pairs out.
     """
 
     kind: Literal["cases", "forms", "orders", "briefs"]

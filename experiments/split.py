@@ -106,9 +106,19 @@ def asked(prompt: str) -> dict[str, str]:
     return found | ({name: value} if value else {})
 
 
-def combination(prompt: str, output: str, names: Sequence[str]) -> tuple[str | None, ...]:
-    """The values of these tags in an output; what an output has no tag for, as its prompt asks for it."""
+COUNTS = "counts"
+
+
+def parts(output: str) -> dict[str, str]:
+    """The tags of an output, and its numbers one behind the other under the name `counts`, where it has any."""
     values = tags(output)
+    numbers = "-".join(value for value in values.values() if value.isdigit())
+    return values | ({COUNTS: numbers} if numbers else {})
+
+
+def combination(prompt: str, output: str, names: Sequence[str]) -> tuple[str | None, ...]:
+    """The values of these tags (or `counts`) in an output; what an output has no tag for, as its prompt asks for it."""
+    values = parts(output)
     if not all(name in values for name in names):
         values = asked(prompt) | values
     return tuple(values.get(name) for name in names)
@@ -157,7 +167,7 @@ def prove(train: Iterable[str], cases: Sequence[Mapping[str, str]], claims: Sequ
                 seen = {
                     combination(prompt, output, claim.combination)
                     for output, ways in asked_by.items()
-                    for prompt in (ways if not set(claim.combination) <= tags(output).keys() else ways[:1])
+                    for prompt in (ways if not set(claim.combination) <= parts(output).keys() else ways[:1])
                 }
                 values = [combination(c["prompt"], c["expected"], claim.combination) for c in members]
                 asked_for = list(values)

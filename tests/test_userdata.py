@@ -173,7 +173,9 @@ def test_fragments_are_left_out_and_contradictions_counted(corpus):
 def test_a_stage_of_fragments_alone_is_told(corpus):
     files = {"train.txt": "p [OUT] a\nq [OUT] b", "more.txt": "p [OUT] a c\nq [OUT] b c"}
     data = read(corpus(files, rows={"pretrain": ["train.txt"], "midtrain": ["more.txt"]}))
-    assert list(data.stages) == ["midtrain"] and any("pretrain: every row is only the beginning" in n for n in data.notes)
+    assert list(data.stages) == ["midtrain"] and any(
+        "pretrain: every row is only the beginning" in n for n in data.notes
+    )
 
 
 def test_prompts_are_looked_up_with_and_without_their_separator(corpus):
