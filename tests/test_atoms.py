@@ -128,3 +128,11 @@ def test_a_free_drawing_is_still_held_to_its_canvas() -> None:
     mark = tree.root.children[0]
     mark.x = tree.width - mark.w + 2 * EPS  # type: ignore[union-attr]
     assert "inside 128 x 128" in str(check(tree)[0])
+
+
+def test_faults_of_form_hide_no_faults_of_geometry() -> None:
+    text = SVG.replace('cx="30"', 'cx="300"', 1) + " tail"
+    with pytest.raises(SurfaceError) as caught:
+        raw_svg.parse(text)
+    told = [str(v) for v in caught.value.violations]
+    assert any("x 287..313" in line for line in told) and any("tail" in line for line in told), told

@@ -542,3 +542,17 @@ def test_validator_refuses(fault: str) -> None:
     assert BAD[fault] != SVG
     found = validate(BAD[fault])
     assert found and all(": got " in line and ", expected " in line for line in found)
+
+
+def test_a_misspelt_key_hides_no_reference_that_leads_nowhere() -> None:
+    one = case.load("flow_graph", case.every("flow_graph")[0].id)
+    content = copy.deepcopy(dict(one.content))
+    content["header"]["kikker"] = "A word"
+    parts = tuple(
+        replace(p, ref="nowhere.at_all") if p.ref and "nodes" in p.ref else p for p in one.scene(Style()).components
+    )
+    scene = replace(one.scene(Style()), components=parts)
+    with pytest.raises(compiler.CompileError) as caught:
+        compiler.compile(scene, content)
+    places = [v.place for v in caught.value.violations]
+    assert "content.header.kikker" in places and places.count("content.nowhere.at_all") >= 3, places

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -80,10 +80,11 @@ def bind(scene: Scene, content: Mapping[str, Any]) -> Bound:
         Violation("scene" if f.component is None else f"scene.components.{f.component}", f.got, f.expected)
         for f in family.inspect(scene)
     ]
-    shape, faults = read_content(family, family.document(scene, _unwrap(family, content)))
+    document = family.document(scene, _unwrap(family, content))
+    shape, faults = read_content(family, document)
     found += faults
     if shape is None or found:
-        raise CompileError(found)
+        raise CompileError([*found, *_dangling(scene, document)])
     items = []
     seen: Counter[str] = Counter()
     ids = Counter(part.id for part in scene.components)
@@ -96,6 +97,22 @@ def bind(scene: Scene, content: Mapping[str, Any]) -> Bound:
     if found:
         raise CompileError(found)
     return Bound(scene, family, items, shape)
+
+
+def _dangling(scene: Scene, document: Any) -> Iterator[Violation]:
+    """References that lead nowhere in a document, whatever else is wrong with it."""
+    for part in scene.components:
+        paths = [(path, f"{part.kind}.{name}") for name, path in part.fields]
+        paths += [(ref, part.kind) for ref in part.refs]
+        for path, user in paths:
+            value: Any = document
+            for step in path.split("."):
+                at = int(step) if step.isdigit() and isinstance(value, list) else step
+                try:
+                    value = value[at]
+                except (KeyError, IndexError, TypeError):
+                    yield Violation(f"content.{path}", "nothing", f"what [{user}] refers to")
+                    break
 
 
 def _unwrap(family: Family, content: Mapping[str, Any]) -> Mapping[str, Any]:
