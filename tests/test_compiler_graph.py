@@ -9,7 +9,7 @@ import pytest
 
 from experiments import case, compiler, surfaces
 from experiments.compiler import chain, hang, layered
-from experiments.compiler.tree import Box, Link, walk
+from experiments.compiler.tree import Box, Link, Text, walk
 from experiments.scene import Component, Scene
 from experiments.style import DENSITIES, Style
 
@@ -157,3 +157,23 @@ def test_the_longest_way_back_runs_outermost() -> None:
     centre = links["n0->n1"].points[0][0]
     reach = {path: max(abs(x - centre) for x, _ in links[path].points) for path in ("n3->n0", "n2->n1")}
     assert reach["n3->n0"] > reach["n2->n1"]
+
+
+def test_labels_take_turns_in_two_tiers_before_a_word_is_broken() -> None:
+    words = ("quantization", "scheduler map", "normalisation", "lane build")
+    ends = [("a", "b"), ("a", "c"), ("a", "d"), ("b", "e"), ("c", "e"), ("d", "e"), ("a", "e")]
+    content = {
+        "header": {"headline": "Dense"},
+        "nodes": {name: {"title": f"Node {name}"} for name in "abcd"},
+        "result": {"title": "End"},
+        "edges": {a + b: {"label": words[i % 4]} for i, (a, b) in enumerate(ends)},
+    }
+    parts = [Component("header_band", ref="header")]
+    parts += [Component("decision_node", id=name, ref=f"nodes.{name}") for name in "abcd"]
+    parts += [Component("outcome_panel", id="e", ref="result")]
+    parts += [Component("decision_edge", source=a, target=b, ref=f"edges.{a}{b}") for a, b in ends]
+    picture = compiler.compile(Scene("flow_graph", Style(), "dense", components=tuple(parts)), content)
+    texts = [node for node in walk(picture.tree.root) if isinstance(node, Text) and node.path.startswith("edges.")]
+    labels = [edge["label"] for edge in content["edges"].values()]
+    assert len(texts) == len(ends) and all(" ".join(text.lines) in labels for text in texts)
+    assert len({text.y for text in texts}) == 3, "one tier above the first row, two above the result"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from experiments.compiler import hang, layered
 from experiments.compiler.bind import Bound, Item
 from experiments.compiler.flow import Flow
+from experiments.compiler.metric import width
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Box, Link, move
@@ -20,6 +21,8 @@ from experiments.violation import Violation
 
 NARROW, WIDE = 216.0, 380.0  # px, limits of a card's width
 ENTRY = "entry badge"
+EDGES = 18.0  # px of a label beside its words
+WHOLE = 0.9  # share of its size at which a label's longest word shall fit its place
 Labels = Mapping[layered.Edge, Box]
 
 
@@ -129,7 +132,12 @@ def draw_graph(
         [widest, *((right - left - rest) / n for rest, n in (_fill(layers, row, room.gutter) for row in rows) if n)]
     )
     centre = layered.spread(rows, layers.steps, wide, points, room.gutter, left, right)
-    made = layered.plan(rows, layers.steps, centre, wide, left, right, points, dict.fromkeys(stacks, hang.SPINE))
+    needs = {
+        layers.ways[a.ends][-1]: _need(page.sheet, a.label[1])
+        for a in graph.arrows
+        if a.label and a.ends in layers.ways
+    }
+    made = layered.plan(rows, layers.steps, centre, wide, left, right, points, dict.fromkeys(stacks, hang.SPINE), needs)
     plot = Plot(page, graph, layers, stacks, made, centre, wide)
     plot.measure(fill)
     for gap in range(len(rows)):
@@ -169,7 +177,9 @@ class Plot:
         for arrow in self.graph.arrows:
             if arrow.label and arrow.target in self.place:
                 path = f"{arrow.source}->{arrow.target} label"
-                self.hanging[arrow.target] = label_box(self.page, path, *arrow.label, self.wide - hang.INDENT - 18, 2)
+                self.hanging[arrow.target] = label_box(
+                    self.page, path, *arrow.label, self.wide - hang.INDENT - EDGES, 2
+                )
             elif arrow.label:
                 last = self.layers.ways[arrow.ends][-1]
                 self.labels[last] = _label(self.page, arrow, last, self.made)
@@ -256,11 +266,17 @@ def _badge(page: Page, words: tuple[str, str], x: float) -> Box:
     return box
 
 
+def _need(sheet: Sheet, words: str) -> float:
+    """How wide a label has to be for its longest word, at the smallest size that is tried before a word is broken."""
+    font = sheet.fonts["label"]
+    return max((width(word, font.face, font.size) for word in words.split()), default=0.0) * WHOLE + EDGES
+
+
 def _label(page: Page, arrow: Arrow, last: layered.Edge, made: layered.Plan) -> Box:
     """An arrow's words, to be set on its last step, on the way into the target."""
     assert arrow.label
     room = next(r.room for r in made.routes if (r.source, r.target) == last)
-    return label_box(page, f"{arrow.source}->{arrow.target} label", *arrow.label, room - 18)
+    return label_box(page, f"{arrow.source}->{arrow.target} label", *arrow.label, room - EDGES)
 
 
 def label_box(page: Page, path: str, words_path: str, words: str, room: float, most: int = 4) -> Box:
@@ -271,4 +287,6 @@ def label_box(page: Page, path: str, words_path: str, words: str, room: float, m
             Violation(f"content.{words_path}", f"a label where {room:.0f} px are left", "fewer arrows into one card")
         )
         room = 40
-    return page.labels.box(path, words_path, words, "label", room + 18, sheet.surface_2, stroke=sheet.border, most=most)
+    return page.labels.box(
+        path, words_path, words, "label", room + EDGES, sheet.surface_2, stroke=sheet.border, most=most
+    )

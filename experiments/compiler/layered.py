@@ -274,15 +274,16 @@ def plan(
     right: float,
     waypoints: frozenset[str] = frozenset(),
     spines: Mapping[str, float] = MappingProxyType({}),
+    needs: Mapping[Edge, float] = MappingProxyType({}),
 ) -> Plan:
     """Ports and tracks. `left` and `right` bound the boxes; outer lanes lie beyond them. A box of `spines` is entered that many px
-    from its left edge.
+    from its left edge. `needs` are the px that a label has to have for its longest word.
     """
     level = {name: i for i, row in enumerate(rows) for name in row}
     routes = [Route(source, target, centre[target], width) for source, target in edges]
     _set_lanes(routes, level, centre, left, right)
     entering = [route for route in routes if route.target not in waypoints]
-    _set_ports([route for route in entering if route.target not in spines], routes, level, centre, width)
+    _set_ports([route for route in entering if route.target not in spines], routes, level, centre, width, needs)
     for route in (route for route in entering if route.target in spines):
         route.port = centre[route.target] - width / 2 + spines[route.target]
         above = {r.source for r in routes if level[r.source] == level[route.target] - 1}
@@ -310,7 +311,12 @@ def _origin(route: Route, centre: Mapping[str, float]) -> float:
 
 
 def _set_ports(
-    entering: list[Route], routes: list[Route], level: dict[str, int], centre: Mapping[str, float], width: float
+    entering: list[Route],
+    routes: list[Route],
+    level: dict[str, int],
+    centre: Mapping[str, float],
+    width: float,
+    needs: Mapping[Edge, float],
 ) -> None:
     """The entries of each box in the order of their origins: straight below them where the top edge allows, else spread over it."""
     for target in dict.fromkeys(route.target for route in entering):
@@ -325,21 +331,24 @@ def _set_ports(
             route.port = port
         above = {r.source for r in routes if level[r.source] == level[target] - 1}
         _evade(arriving, above, centre, width / 2 - CORNER, step)
-        _set_rooms(arriving, centre[target], width)
+        _set_rooms(arriving, centre[target], width, needs)
 
 
-def _set_rooms(arriving: Sequence[Route], centre: float, width: float) -> None:
-    """How wide the label of each entry may be; crowded ones take turns in two tiers."""
+def _set_rooms(arriving: Sequence[Route], centre: float, width: float, needs: Mapping[Edge, float]) -> None:
+    """How wide the label of each entry may be; crowded ones, and those with a word that needs more, take turns in two tiers."""
     ports = [route.port for route in arriving]
     if len(ports) == 1:
         arriving[0].room = width * 0.94 - 8
         return
     beside = [min(abs(p - q) for j, q in enumerate(ports) if j != i) for i, p in enumerate(ports)]
-    crowded = len(ports) > 2 and min(beside) < CROWDED
-    for i, (route, near) in enumerate(zip(arriving, beside, strict=True)):
-        half = (near if crowded else near / 2) - 4
+    outer = [width / 2 + 4 - abs(port - centre) for port in ports]
+    single = [near / 2 - 4 + min(near / 2 - 4, side) for near, side in zip(beside, outer, strict=True)]
+    wanted = [needs.get((route.source, route.target), 0.0) for route in arriving]
+    tight = any(room < need for room, need in zip(single, wanted, strict=True))
+    crowded = (len(ports) > 2 and min(beside) < CROWDED) or tight
+    for i, (route, near, side) in enumerate(zip(arriving, beside, outer, strict=True)):
         route.tier = i % 2 if crowded else 0
-        route.room = half + min(half, width / 2 + 4 - abs(route.port - centre))
+        route.room = near - 4 + min(near - 4, side) if crowded else single[i]
 
 
 def _evade(arriving: Sequence[Route], above: set[str], centre: Mapping[str, float], reach: float, step: float) -> None:
