@@ -17,6 +17,7 @@ from itertools import product
 from experiments import families
 from experiments.scene import Component, Counts, Scene
 
+CHOICES = ("order", "ids", "lanes")  # of an arrangement, beside how many parts there are
 FRAME = ("header_band", "footer_note")  # of a page, whatever stands on it
 NUMBERED = re.compile(r"(stage|segment)_[0-9]+")
 

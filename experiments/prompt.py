@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Formatter
 
 from cengine import random
-from experiments import document, look, surfaces
+from experiments import arrange, document, look, surfaces
 from experiments.brief import NUMBERS, Facts, Table, Thing
 from experiments.scene import Scene
 from experiments.split import tags
@@ -277,7 +277,7 @@ class Draw:
 
 def _field(name: str, scene: Scene, order: str, asked: Asked | None, draw: Draw) -> str:
     """A field of a template in words; `order` is the scene's tag prompt."""
-    own = order.removesuffix(f" {OUT}").split()
+    own = [*order.removesuffix(f" {OUT}").split(), *(_arrangement(asked) if asked else ())]
     if name == "edited":
         changed, other = draw.one(list(look.edits(tags(order))))
         before = [f"[{changed}:{other}]" if tag.startswith(f"[{changed}:") else tag for tag in own]
@@ -298,6 +298,14 @@ def _field(name: str, scene: Scene, order: str, asked: Asked | None, draw: Draw)
         return f"[hint:{asked.table.hints[scene.form]}_over_{draw.one(others)}]"
     told = scene.form if name == "form" else tags(order)["layout" if name == "family" else name]
     return told.replace("_", " ").replace("-", " ")
+
+
+def _arrangement(asked: Asked) -> list[str]:
+    """How the parts of a case are arranged, as tags, where facts say it in other terms: a scene's own tags do not state it."""
+    made = asked.table.outputs(dict(asked.facts))
+    said = {name: made[name] for name in arrange.CHOICES if name in made}
+    said |= {name: value for name, value in asked.facts if asked.table.parts and value.isdigit()}
+    return [f"[{name}:{_value(value)}]" for name, value in said.items()]
 
 
 def _stated(asked: Asked, way: str, draw: Draw) -> list[str]:
