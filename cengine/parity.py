@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +233,17 @@ def run(
         "torch": oracle.version() if terms.torch_missing is None else None,
         "checks": checks,
     }
+
+
+def memory(config: Config, rows: int = 2, time: int = 512) -> int:
+    """About how many bytes the float64 references of `run` hold at most: scores and activations of every layer, logits, and six times the weights."""
+    time = min(config.ctx, time)
+    tokens, scores = rows * time, rows * config.heads * time * time
+    wide = 6 * config.d_model + 6 * config.heads * config.head_dim + 5 * config.d_ff
+    weights = sum(prod(shape) for shape in config.parameters().values())
+    short = config.layers * (tokens * wide + scores) + 4 * scores + 5 * tokens * config.vocab
+    long = 5 * config.heads // config.kv_heads * config.ctx**2 if config.ctx > time else 0
+    return 8 * (max(short, long) + 6 * weights)
 
 
 def key(config: Config, torch: bool = True, precision: str = "fp32") -> str:

@@ -83,7 +83,12 @@ class Prepared:
         spec = self.selected.spec
         known = surfaces.load(spec.surface).vocabulary(spec.families)
         return token_audit.audit(
-            self.coder, self.texts, (*known.tags, *known.phrases), self.selected.model.ctx, prefixes=known.prefixes
+            self.coder,
+            self.texts,
+            (*known.tags, *known.phrases),
+            self.selected.model.ctx,
+            prefixes=known.prefixes,
+            encoded=self.ids,
         )
 
     @property

@@ -217,7 +217,7 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
 def _write_tokenizer(folder: Path, prepared: Prepared, recorder: Recorder) -> None:
     """The tokenizer's files and its audit; it is held to every line that the run will see."""
     coder = prepared.coder
-    facts = tokenizer.roundtrip(coder, prepared.texts)
+    facts = tokenizer.roundtrip(coder, prepared.texts, prepared.ids)
     (folder / "tokenizer").mkdir()
     for name, data in coder.files(prepared.config.ctx).items():
         (folder / "tokenizer" / name).write_bytes(data)

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 from experiments.coders import svg_bpe
@@ -43,11 +43,14 @@ def audit(
     ctx: int,
     kept: Collection[str] = (),
     prefixes: Collection[str] = (),
+    encoded: Encoded | None = None,
 ) -> dict[str, Any]:
     """Every look at a tokenizer. `rows` are texts that it is for, `tags` the texts that should cost one token each; ctx in tokens. `kept` are
-    other texts that may be reserved, because somebody asked for them; `prefixes` open tags whose values are payload (`[topic:`)."""
-    rows = list(dict.fromkeys(rows))
-    encoded = coder.encode_many(rows)
+    other texts that may be reserved, because somebody asked for them; `prefixes` open tags whose values are payload (`[topic:`); `encoded` the
+    ids of the rows, where somebody has them."""
+    encoded = coder.encode_many(rows) if encoded is None else encoded
+    different = dict(zip(rows, encoded, strict=True))
+    rows, encoded = list(different), list(different.values())
     looks: dict[str, Any] = {
         "roundtrip": roundtrip(coder, rows, encoded),
         "tags": tag_seed(coder, tags),
@@ -72,9 +75,10 @@ def roundtrip(coder: Coder, rows: Sequence[str], encoded: Encoded) -> dict[str, 
     """
     backs = [coder.decode(ids) for ids in encoded]
     wrong = [(n, row, back) for n, (row, back) in enumerate(zip(rows, backs, strict=True), 1) if row != back]
-    pairs = [(a.encode(), b.encode()) for a, b in zip(rows, backs, strict=True)]
-    same = sum(sum(x == y for x, y in zip(a, b, strict=False)) for a, b in pairs)
-    places = sum(max(len(a), len(b)) for a, b in pairs)
+    right = sum(len(row.encode()) for row, back in zip(rows, backs, strict=True) if row == back)
+    pairs = [(row.encode(), back.encode()) for _, row, back in wrong]
+    same = right + sum(sum(x == y for x, y in zip(a, b, strict=False)) for a, b in pairs)
+    places = right + sum(max(len(a), len(b)) for a, b in pairs)
     first = None
     if wrong:
         number, row, back = wrong[0]
@@ -102,7 +106,7 @@ def reserved(
     """The reserved tokens: how many the rows use, which they never do, and which are content: not among the `tags`, and either unlike structure
     or a value behind one of the `prefixes`."""
     added = {t: i for t, i in _added(coder).items() if t not in (*SPECIAL, UNKNOWN)}
-    used = {i for ids in encoded for i in ids}
+    used = set(chain.from_iterable(encoded))
     return {
         "reserved": len(added),
         "unused": sorted(t for t, i in added.items() if i not in used),
@@ -138,7 +142,7 @@ def fit(encoded: Encoded, ctx: int) -> dict[str, Any]:
 
 def ascii_map(rows: Iterable[str]) -> dict[str, Any]:
     """Every character outside of ASCII, how often it occurs, and what would stand for it in ASCII (null: nothing known)."""
-    counts = Counter(c for row in rows for c in row if not c.isascii())
+    counts = Counter(c for row in rows if not row.isascii() for c in row if not c.isascii())
     table = [
         {"character": c, "codepoint": f"U+{ord(c):04X}", "count": n, "ascii": in_ascii(c)}
         for c, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -168,7 +172,7 @@ def vocabulary(coder: Coder, encoded: Encoded) -> dict[str, Any]:
     kinds = {i: kind_of(text, text in added, text in (*SPECIAL, UNKNOWN)) for i, text in texts.items()}
     sizes = {i: len(text.encode()) for i, text in texts.items()}
     content = [i for i, kind in kinds.items() if kind in ("content", "tag_in_content")]
-    spent = Counter(i for ids in encoded for i in ids)
+    spent = Counter(chain.from_iterable(encoded))
     single = sum(n for i, n in spent.items() if kinds[i] == "byte")
     return {
         "kinds": dict(sorted(Counter(kinds.values()).items())),

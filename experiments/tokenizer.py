@@ -13,13 +13,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 EOS, PAD, UNKNOWN = "<|endoftext|>", "<|pad|>", "<|unk|>"
 SPECIAL = (EOS, PAD)
+BREAK, COPIES = "\x00", 1000  # between words that are learned from, and how many of one stand in a text
 QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
@@ -72,7 +76,11 @@ class Coder:
         return self.inner.encode(text, add_special_tokens=False).ids
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        return [e.ids for e in self.inner.encode_batch(list(texts), add_special_tokens=False)]
+        """The ids of each text. Equal texts are encoded once and share one list, which nobody may change."""
+        different = list(dict.fromkeys(texts))
+        found = self.inner.encode_batch_fast(different, add_special_tokens=False)
+        ids = {text: one.ids for text, one in zip(different, found, strict=True)}
+        return [ids[text] for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.inner.decode(list(ids), skip_special_tokens=False)
@@ -115,7 +123,7 @@ def train(rows: Iterable[str], policy: Policy, alphabet: Collection[str] | None 
     """
     specials = SPECIAL if alphabet is None else (*SPECIAL, UNKNOWN)
     inner = Tokenizer(models.BPE(byte_fallback=False, unk_token=None if alphabet is None else UNKNOWN, fuse_unk=False))
-    inner.pre_tokenizer = pre_tokenizers.Sequence(
+    cut = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
@@ -130,7 +138,9 @@ def train(rows: Iterable[str], policy: Policy, alphabet: Collection[str] | None 
         initial_alphabet=letters,
         show_progress=False,
     )
-    inner.train_from_iterator(_payload(rows, reserved), trainer)
+    inner.pre_tokenizer = pre_tokenizers.Split(BREAK, behavior="removed")
+    inner.train_from_iterator(_gathered(_words(cut, _payload(rows, reserved))), trainer)
+    inner.pre_tokenizer = cut
     inner.add_tokens(
         [
             AddedToken(t, single_word=False, lstrip=False, rstrip=False, normalized=False, special=False)
@@ -150,19 +160,48 @@ def _letters(alphabet: Collection[str] | None) -> list[str]:
 
 def _payload(rows: Iterable[str], reserved: Sequence[str]) -> Iterator[str]:
     """The pieces of the rows between reserved tokens: what the merges are learned from."""
-    cut = re.compile("|".join(re.escape(t) for t in sorted(reserved, key=len, reverse=True)))
+    cut = re.compile(_longest(reserved))
     for row in rows:
-        for piece in cut.split(row):
+        for piece in cut.split(row) if reserved else [row]:
             if piece:
                 yield piece
 
 
-def roundtrip(coder: Coder, rows: Sequence[str]) -> dict:
-    """Encode and decode every row; raises RoundtripError at the first that differs, with its line and offset.
+def _longest(texts: Iterable[str]) -> str:
+    """A pattern that matches the longest of the texts (not empty), letter by letter: alternatives in a row would be tried one by one."""
+    tails = sorted(set(texts))
+    ways = [
+        re.escape(head) + _longest(t[1:] for t in same)
+        for head, same in groupby(filter(None, tails), key=itemgetter(0))
+    ]
+    pattern = "|".join(ways)
+    if "" in tails:
+        return f"(?:{pattern})?" if ways else ""
+    return pattern if len(ways) == 1 else f"(?:{pattern})"
+
+
+def _words(cut: pre_tokenizers.PreTokenizer, pieces: Iterable[str]) -> Counter[str]:
+    """How often each word is in the pieces, in letters of byte-level BPE: there are millions of pieces and few different, so each is cut once."""
+    found: Counter[str] = Counter()
+    for piece, count in Counter(pieces).items():
+        for word, _ in cut.pre_tokenize_str(piece):
+            found[word] += count
+    return found
+
+
+def _gathered(words: Mapping[str, int]) -> Iterator[str]:
+    """Every word as often as it is counted, between breaks, in few long texts: a trainer takes no counts."""
+    for word, count in words.items():
+        for taken in range(0, count, COPIES):
+            yield BREAK.join([word] * min(COPIES, count - taken))
+
+
+def roundtrip(coder: Coder, rows: Sequence[str], encoded: Sequence[Sequence[int]] | None = None) -> dict:
+    """Encode (unless somebody has the ids) and decode every row; raises RoundtripError at the first that differs, with its line and offset.
 
     Returns counts: rows, bytes, tokens, longest row in tokens, bytes per token.
     """
-    encoded = coder.encode_many(rows)
+    encoded = coder.encode_many(rows) if encoded is None else encoded
     for number, (row, ids) in enumerate(zip(rows, encoded, strict=True), 1):
         back = coder.decode(ids)
         if back != row:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -162,6 +164,27 @@ def test_a_broken_kernel_is_caught(name, mutant_engine):
     assert done.returncode != 0 and "ParityError: parity failed, so nothing is trained" in done.stderr
     report = json.loads(done.stdout.splitlines()[0])
     assert report["passed"] is False and any(c["status"] == "fail" and c["worst"] for c in report["checks"])
+
+
+@pytest.mark.parametrize(
+    "config", [replace(RUNG, ctx=64), replace(RUNG, ctx=256), replace(RUNG, ctx=64, vocab=8000, tied=False)]
+)
+def test_what_the_references_hold_is_known_before_they_are_asked(config):
+    weights = parity.sample_weights(config, 7)
+    window = [parity.sample_batch(config, 2, config.ctx, 7 + i) for i in range(2)]
+    terms = parity.Terms(7, 1, "fp32", "not asked for")
+    peaks = []
+    for job in (
+        lambda: parity.of_window(
+            window, lambda b: reference.loss_and_gradients(config, weights, b.ids, b.targets, b.pos)
+        ),
+        lambda: parity._updates(config, 2, config.ctx, terms),
+    ):
+        tracemalloc.start()
+        job()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert 0.6 <= max(peaks) / parity.memory(config) <= 1.1
 
 
 def test_a_cached_report_is_marked_and_a_failed_one_is_measured_again(tmp_path):

@@ -46,7 +46,7 @@ def free_disk(folder: Path) -> int:
 
 @check()
 def memory(prepared: Prepared, place: Place) -> Finding:
-    """The arenas of training and probing, as planned, fit into free memory."""
+    """The arenas of training and probing, as planned, fit into free memory, and so do the references that gradients are held against."""
     rung = prepared.selected.rung
     return room(prepared.config, rung.rows, prepared.config.ctx, rung.precision, place.threads)
 
@@ -59,9 +59,10 @@ def room(
     training = lay(window.graph, window.calls).bytes
     graph = decoding_graph(config, CHUNK + PROBED, PROBED, "fp32")
     probing = decoders * lay(graph, [*graph.prepare, *graph.calls], abreast).bytes
-    need, free = training + probing + BESIDE, free_memory()
-    got = f"{need / 1e6:,.0f} MB (training {training / 1e6:,.0f}, probing {probing / 1e6:,.0f})"
-    facts = {"training": training, "probing": probing, "free": free}
+    proving = parity.memory(config)
+    need, free = max(training + probing, proving) + BESIDE, free_memory()
+    got = f"{need / 1e6:,.0f} MB (training {training / 1e6:,.0f}, probing {probing / 1e6:,.0f}; before that parity {proving / 1e6:,.0f})"
+    facts = {"training": training, "probing": probing, "proving": proving, "free": free}
     if free is None:
         return Finding("NOT_RUN", f"{got}; this system does not tell how much is free", "free memory", facts)
     return judge(need <= free, got, f"at most the {free / 1e6:,.0f} MB that are free", **facts)

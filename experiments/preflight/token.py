@@ -45,14 +45,15 @@ def nothing_unknown(prepared: Prepared, place: Place) -> Finding:
     """No line holds a token that the tokenizer does not know, and every line comes back from its ids."""
     coder = prepared.coder
     unknown = coder.inner.token_to_id(UNKNOWN)
-    pairs = list(zip(prepared.texts, prepared.ids, strict=True))
+    pairs = zip(prepared.texts, prepared.ids, strict=True)
     strange = [t for t, ids in pairs if unknown is not None and unknown in ids]
-    lost = [t for t, ids in pairs if coder.decode(ids) != t]
-    faults = [*strange, *lost]
-    got = f"{len(strange)} lines with unknown tokens, {len(lost)} that do not come back" + (
+    trip = prepared.audit["roundtrip"]
+    lost, first = trip["rows"] - trip["exact"], trip["first_wrong"]
+    faults = [*strange, *([prepared.texts[first["row"] - 1]] if first else ())]
+    got = f"{len(strange)} lines with unknown tokens, {lost} that do not come back" + (
         f", e.g. {faults[0][:80]!r}" if faults else ""
     )
-    return judge(not faults, got, f"0 of {len(prepared.texts)}", unknown=len(strange), lost=len(lost))
+    return judge(not faults, got, f"0 of {len(prepared.texts)}", unknown=len(strange), lost=lost)
 
 
 @check()

@@ -154,10 +154,9 @@ def _up(tokens: int) -> int:
 
 
 def _lengths(coder: Coder, parts: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
-    """Ids of both parts, in order; equal texts are encoded once."""
-    every = list(dict.fromkeys(t for pair in parts for t in pair))
-    ids = dict(zip(every, coder.encode_many(every), strict=True))
-    return [(ids[a], ids[b]) for a, b in parts]
+    """Ids of both parts, in order."""
+    ids = iter(coder.encode_many([t for pair in parts for t in pair]))
+    return list(zip(ids, ids, strict=True))
 
 
 def _refuse_long(data: Data, rows: Sequence[int], asked: Sequence[int], ctx: int, taken: bool) -> None:
