@@ -24,6 +24,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 EOS, PAD, UNKNOWN = "<|endoftext|>", "<|pad|>", "<|unk|>"
 SPECIAL = (EOS, PAD)
 BREAK, COPIES = "\x00", 1000  # between words that are learned from, and how many of one stand in a text
+DEEPEST = 40  # groups inside of groups in a pattern of reserved texts
 QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
@@ -47,6 +48,11 @@ class Policy:
         """Reserved token texts in a fixed order."""
         spaced = [f" {t}" for t in dict.fromkeys((*self.tags, *self.prefixes))]
         return [*self.openers, *spaced]
+
+
+def comes_back(text: str) -> bool:
+    """Whether a reserved text comes back from its token: not where all its letters are letters of byte-level BPE, which are read as bytes."""
+    return text.isascii() or not set(text) <= set(pre_tokenizers.ByteLevel.alphabet())
 
 
 class Coder:
@@ -167,17 +173,25 @@ def _payload(rows: Iterable[str], reserved: Sequence[str]) -> Iterator[str]:
                 yield piece
 
 
-def _longest(texts: Iterable[str]) -> str:
-    """A pattern that matches the longest of the texts (not empty), letter by letter: alternatives in a row would be tried one by one."""
-    tails = sorted(set(texts))
-    ways = [
-        re.escape(head) + _longest(t[1:] for t in same)
-        for head, same in groupby(filter(None, tails), key=itemgetter(0))
-    ]
+def _longest(texts: Iterable[str], depth: int = 0) -> str:
+    """A pattern that matches the longest of the texts (not empty), by what they have in common: alternatives in a row would be tried one by one."""
+    tails = sorted(set(texts), reverse=True)
+    if depth == DEEPEST:
+        return f"(?:{'|'.join(map(re.escape, tails))})"  # the longer of two that begin alike comes first
+    ways = []
+    for _, same in groupby(filter(None, tails), key=itemgetter(0)):
+        alike = list(same)
+        head = _shared(alike[0], alike[-1])  # of sorted texts the first and the last share least
+        ways.append(re.escape(head) + (_longest((t[len(head) :] for t in alike), depth + 1) if alike != [head] else ""))
     pattern = "|".join(ways)
     if "" in tails:
-        return f"(?:{pattern})?" if ways else ""
+        return f"(?:{pattern})?"
     return pattern if len(ways) == 1 else f"(?:{pattern})"
+
+
+def _shared(a: str, b: str) -> str:
+    """What two texts begin with."""
+    return a[: next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))]
 
 
 def _words(cut: pre_tokenizers.PreTokenizer, pieces: Iterable[str]) -> Counter[str]:

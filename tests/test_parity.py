@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from variant import built, python
+from variant import planted, python
 
 from cengine import loader, oracle, parity, reference
 from cengine.model import Config, initial
@@ -135,7 +135,7 @@ def mutant_engine(tmp_path_factory):
     if "avx2" not in loader.available():
         pytest.skip("the mutations are written against the vector kernels")
 
-    return lambda *change: built(tmp_path_factory.mktemp("mutant"), "-O1", change)
+    return lambda *change: planted(tmp_path_factory.mktemp("mutant"), "-O1", change)
 
 
 @pytest.mark.kernel

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from variant import ROOT, built, python
+from variant import ROOT, built, planted, python
 
 FLAGS = "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DCK_SANITIZED"
 PLANTED = {  # a name -> where, what stands there, what is planted, the tests that meet it, what the sanitizer says
@@ -68,7 +68,7 @@ def test_the_kernel_tests_run_clean_under_sanitizers(tmp_path, runtime):
 
 
 def test_planted_mistakes_are_caught(tmp_path, runtime):
-    tree = built(tmp_path, FLAGS, *(plant[:3] for plant in PLANTED.values()))
+    tree = planted(tmp_path, FLAGS, *(plant[:3] for plant in PLANTED.values()))
     for name, (*_, tests, said) in PLANTED.items():
         done = checked(tree, runtime, str(ROOT / "tests" / "test_op.py"), "-k", tests)
         assert done.returncode != 0 and said in done.stderr, (name, (done.stdout + done.stderr)[-3000:])

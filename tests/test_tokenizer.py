@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,3 +127,16 @@ def test_the_first_row_that_does_not_come_back_is_named():
     coder = tokenizer.train(rows, Policy(("[OUT]",)))
     with pytest.raises(RoundtripError, match=r"row 2 does not come back; at character 13 got '0 \[OUT\] b'"):
         tokenizer.roundtrip(Broken(coder.inner), rows)
+
+
+@given(st.lists(st.text("ab[ ]", min_size=1, max_size=6), min_size=1), st.text("ab[ ]"))
+@settings(deadline=None)
+def test_the_longest_reserved_text_is_cut_out(texts, row):
+    plain = re.compile("|".join(re.escape(t) for t in sorted(texts, key=len, reverse=True)))
+    for depth in (0, tokenizer.DEEPEST - 1, tokenizer.DEEPEST):
+        assert re.split(tokenizer._longest(texts, depth), row) == plain.split(row)
+
+
+def test_reserved_texts_may_be_long_and_many():
+    texts = ["a" * n for n in range(1, 800)]
+    assert re.findall(tokenizer._longest(texts), "b".join(reversed(texts))) == texts[::-1]

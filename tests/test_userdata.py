@@ -76,6 +76,7 @@ def read(path) -> reader.Data:
         ({"rows": {"pretrain": ["gone.txt"]}}, r"gone\.txt: got no such file, expected a file, relative to the YAML"),
         ({"probes": {"test": {"expected": "gone.json"}}}, r"gone\.json: got no such file"),
         ({"reserved": "gone.txt"}, r"gone\.txt: got no such file"),
+        ({"rows": {"pretrain": ["a\0b.txt"]}}, "got embedded null byte, expected a file, relative to the YAML"),
         ({"probes": {"test": {"expected": "test.json", "output_key": "outputs"}}},
          r"test\.json\[0\]: got no key `outputs`, expected one of its keys: prompt, output; did you mean `output`"),
         ({"model": {**SMALL, "ctx": 16}, "reserved": "none"}, "tokens with its output, expected at most ctx=16; raise model.ctx"),
@@ -98,6 +99,7 @@ def test_a_manifest_that_cannot_be_used_says_where(corpus, keys, said):
         ({"train.txt": "a [OUT] b<|endoftext|>c\n"}, r"train\.txt:1: got the text <\|endoftext\|>"),
         ({"train.txt": "\n".join(["x"] * 30)}, r"train\.txt: got 10 more lines like these"),
         ({"test.json": "{"}, r"test\.json:1: got .*expected JSON"),
+        ({"test.json": f'[{{"prompt": "a", "output": {"9" * 5000}}}]'}, r"test\.json: got 'Exceeds the limit .*expected JSON with smaller"),
         ({"test.json": "[]"}, r"test\.json: got an empty array, expected a JSON array of objects"),
         ({"test.json": "{}"}, r"test\.json: got a dict"),
         ({"test.json": "[1]"}, r"test\.json\[0\]: got 1, expected an object"),
@@ -115,6 +117,16 @@ def test_files_that_cannot_be_used_say_where(corpus, files, said):
         said = r"corpus\.yaml: .*expected YAML"
     with pytest.raises(ManifestError, match=said):
         study.prepare(path)
+
+
+def test_tags_of_any_letters_and_any_length_come_back(corpus):
+    """Some letters beyond ASCII are the signs by which byte-level BPE writes bytes, and a long list without spaces is a tag as well."""
+    numbers = f"[{','.join(map(str, range(400)))}]"
+    rows = [f"[caf\u00e9] ask {n}[\u00f1] [\u0442] {numbers}[caf\u00e9] [OUT] [a] red [/a] {numbers}" for n in (1, 2)]
+    path = corpus({"train.txt": "\n".join(rows)}, model={**SMALL, "ctx": 2048})
+    coder = study.prepare(path).coder
+    assert [coder.decode(ids) for ids in coder.encode_many(rows)] == rows
+    assert len(coder.encode(f" {numbers}")) == len(coder.encode(" [\u0442]")) == 1
 
 
 def test_all_faults_of_all_files_come_at_once(corpus):

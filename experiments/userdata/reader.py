@@ -95,8 +95,8 @@ def lines(folder: Path, file: str, faults: list[Violation]) -> list[str]:
             )
         )
         return []
-    except OSError as error:
-        got = "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
+    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
+        got = "no such file" if isinstance(error, FileNotFoundError) else str(getattr(error, "strerror", None) or error)
         faults.append(Violation(file, got, "a file, relative to the YAML"))
         return []
     found = [line.removesuffix("\r") for line in text.split("\n")]
@@ -270,6 +270,9 @@ def _json(folder: Path, file: str, faults: list[Violation]) -> list | None:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         faults.append(Violation(f"{file}:{error.lineno}", error.msg, "JSON"))
+        return None
+    except ValueError as error:
+        faults.append(Violation(file, shorten(str(error), 80), "JSON with smaller numbers"))
         return None
     except RecursionError:
         faults.append(Violation(file, "brackets too deep", "a JSON array of objects"))

@@ -1,6 +1,7 @@
 """Which texts of a corpus cost one token: what the manifest's `reserved` says, found in the training rows.
 
 Tags that a single row has are payload, not structure: an id, a name, a number. They are spelled like any other text.
+So are tags that would not come back from a token of their own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from experiments.pack import OUT
-from experiments.tokenizer import SPECIAL, Policy
+from experiments.tokenizer import SPECIAL, Policy, comes_back
 from experiments.userdata import reader
 from experiments.userdata.manifest import NONE, TAGS, Manifest, ManifestError
 from experiments.userdata.reader import Data
@@ -33,6 +34,7 @@ def policy(manifest: Manifest, folder: Path, data: Data) -> Policy:
         forms = []
     else:
         forms = [form for text in listed(folder, manifest.reserved) for form in (text, f" {text}")]
+    forms = [form for form in forms if comes_back(form)]
     spaced = tuple(form[1:] for form in forms if form.startswith(" "))
     bare = tuple(form for form in forms if not form.startswith(" "))
     tags = tuple(dict.fromkeys([OUT.strip(), *spaced]))
