@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from cengine.train import Batch, Optimizer, Schedule, Trainer
 
 BOUND = {"fp32": 1e-5, "bf16": 2e-2}  # of ||a-b|| / ||b||, by the precision of the operands
 STEPS = 10
+ROWS, WHOLE = 2, 512  # of a batch that is compared, and its tokens in all layers at most
 HERE = Path(__file__).resolve().parent
 
 
@@ -196,7 +196,7 @@ def _decoding(config: Config, time: int, terms: Terms) -> list[dict]:
 
 def run(
     config: Config,
-    rows: int = 2,
+    rows: int = ROWS,
     time: int | None = None,
     seed: int = 7,
     threads: int | None = None,
@@ -205,9 +205,9 @@ def run(
 ) -> dict:
     """Measure parity at a model's shape. `passed` needs every NumPy comparison to have run and held, and no torch one to have failed.
 
-    Contexts beyond 512 tokens are compared in one layer with one key head: the reference stores every score.
+    Contexts beyond WHOLE tokens are compared in one layer with one key head: the reference stores every score.
     """
-    length = min(config.ctx, time or 512)
+    length = min(config.ctx, time or WHOLE)
     terms = Terms(seed, threads, precision, oracle.available() if torch else "not asked for")
     jobs: list[Callable[[], list[dict]]] = [
         lambda: _gradients(config, rows, length, terms),
@@ -235,15 +235,14 @@ def run(
     }
 
 
-def memory(config: Config, rows: int = 2, time: int = 512) -> int:
+def memory(config: Config) -> int:
     """About how many bytes the float64 references of `run` hold at most: scores and activations of every layer, logits, and six times the weights."""
-    time = min(config.ctx, time)
-    tokens, scores = rows * time, rows * config.heads * time * time
+    time = min(config.ctx, WHOLE)
+    tokens, scores = ROWS * time, ROWS * config.heads * time * time
     wide = 6 * config.d_model + 6 * config.heads * config.head_dim + 5 * config.d_ff
-    weights = sum(prod(shape) for shape in config.parameters().values())
     short = config.layers * (tokens * wide + scores) + 4 * scores + 5 * tokens * config.vocab
     long = 5 * config.heads // config.kv_heads * config.ctx**2 if config.ctx > time else 0
-    return 8 * (max(short, long) + 6 * weights)
+    return 8 * (max(short, long) + 6 * config.parameter_count())
 
 
 def key(config: Config, torch: bool = True, precision: str = "fp32") -> str:

@@ -277,12 +277,13 @@ class Draw:
 
 def _field(name: str, scene: Scene, order: str, asked: Asked | None, draw: Draw) -> str:
     """A field of a template in words; `order` is the scene's tag prompt."""
-    own = [*order.removesuffix(f" {OUT}").split(), *(_arrangement(asked) if asked else ())]
     if name == "edited":
+        own = _own(order, asked)
         changed, other = draw.one(list(look.edits(tags(order))))
         before = [f"[{changed}:{other}]" if tag.startswith(f"[{changed}:") else tag for tag in own]
         return " ".join([*before, f"[edit:{changed}={tags(order)[changed]}]"])
     if name.startswith("anchor") or (asked is None and name in ORDERS):
+        own = _own(order, asked)
         return " ".join([own[0], *draw.other(own[1:])] if name.endswith("permuted") else own)
     if name in ORDERS and asked:
         stated = _stated(asked, name, draw)
@@ -298,6 +299,11 @@ def _field(name: str, scene: Scene, order: str, asked: Asked | None, draw: Draw)
         return f"[hint:{asked.table.hints[scene.form]}_over_{draw.one(others)}]"
     told = scene.form if name == "form" else tags(order)["layout" if name == "family" else name]
     return told.replace("_", " ").replace("-", " ")
+
+
+def _own(order: str, asked: Asked | None) -> list[str]:
+    """The tags that give every value of a scene: those of its tag prompt, and how its parts are arranged."""
+    return [*order.removesuffix(f" {OUT}").split(), *(_arrangement(asked) if asked else ())]
 
 
 def _arrangement(asked: Asked) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from math import prod
 from pathlib import Path
 
 from cengine import parity
@@ -71,7 +70,7 @@ def room(
 @check()
 def disk(prepared: Prepared, place: Place) -> Finding:
     """Checkpoints with their moments, rows and pictures fit on the disk where runs are kept."""
-    state = 3 * 4 * sum(prod(shape) for shape in prepared.config.parameters().values())
+    state = 3 * 4 * prepared.config.parameter_count()
     text = sum(len(t) + 1 for t in [*prepared.material.training, *prepared.texts])
     need, free = COPIES * state + WRITTEN * text, free_disk(place.folder)
     got = f"{need / 1e6:,.0f} MB ({COPIES} checkpoints of {state / 1e6:,.0f})"
