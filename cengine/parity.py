@@ -24,12 +24,23 @@ from cengine.train import Batch, Optimizer, Schedule, Trainer
 
 BOUND = {"fp32": 1e-5, "bf16": 2e-2}  # of ||a-b|| / ||b||, by the precision of the operands
 STEPS = 10
+DEEPEST, NARROWEST = (
+    4,
+    24,
+)  # layers and head size up to, and from, which bf16 was measured to stay well within its bound
 ROWS, WHOLE = 2, 512  # of a batch that is compared, and its tokens in all layers at most
 HERE = Path(__file__).resolve().parent
 
 
 class ParityError(RuntimeError):
     """The engine does not compute the model; nothing may be trained with it."""
+
+
+def precision_for(layers: int, head_dim: int) -> str:
+    """The quickest precision that may be trained in here: bf16 where the CPU multiplies it and a model of this shape holds its bound, else
+    fp32. The gate measures it all the same."""
+    holds = layers <= DEEPEST and head_dim >= NARROWEST
+    return "bf16" if holds and loader.why_not("bf16") is None else "fp32"
 
 
 def sample_batch(config: Config, rows: int, time: int, seed: int) -> Batch:

@@ -83,6 +83,8 @@ Seed = Annotated[
 Scale = Annotated[float, typer.Option(help="multiplies every token budget")]
 Precision = Annotated[
     str,
-    typer.Option(help="operands of matrix products in training: fp32, bf16 (needs AMX), or rung for the rung's own"),
+    typer.Option(
+        help="operands of matrix products in training: fp32, bf16 (needs AMX), or rung: what it says, or else bf16 where there is AMX"
+    ),
 ]
 Torch = Annotated[bool, typer.Option("--torch/--no-torch", help="torch as second parity oracle, where installed")]

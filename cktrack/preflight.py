@@ -31,8 +31,10 @@ def command(
     from cktrack import ladder
     from experiments import preflight
     from experiments.prepared import Prepared
+    from experiments.run import in_force
 
-    findings = preflight.inspect(Prepared(ladder.select(rung)), place_of(of_run(threads, torch=torch)))
+    options = of_run(threads, torch=torch)
+    findings = preflight.inspect(Prepared(in_force(ladder.select(rung), options)), place_of(options))
     passed = not any(f.blocks for f in findings)
     if json_:
         shown = [preflight.as_dict(f) for f in findings]

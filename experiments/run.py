@@ -100,8 +100,10 @@ def scoring_digest() -> str:
 
 
 def in_force(selected: Selected, options: Options) -> Selected:
-    """The rung with what the options replace in it: its seed and its precision."""
-    asked = {"seed": options.seed, "precision": options.precision}
+    """The rung with what the options replace in it, its seed and its precision, and with what `auto` is on this machine."""
+    own, shape = selected.rung.precision, selected.model
+    machine = parity.precision_for(shape.layers, shape.head_dim) if own == "auto" else own
+    asked = {"seed": options.seed, "precision": options.precision or machine}
     rung = selected.rung.model_copy(update={k: v for k, v in asked.items() if v is not None})
     rungs = {**selected.spec.rungs, selected.name: rung}
     return selected.model_copy(update={"spec": selected.spec.model_copy(update={"rungs": rungs})})
@@ -154,7 +156,7 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
     coder, config, packed, packed_dev = prepared.coder, prepared.config, prepared.packed, prepared.packed_dev
     write_json(folder / "profile.json", profile(prepared))
 
-    recorder.say("parity: engine against float64 references at this rung's shape")
+    recorder.say(f"parity: engine in {rung.precision} against float64 references at this rung's shape")
     report = parity.cached(config, options.parity_cache, options.torch, precision=rung.precision)
     write_json(folder / "parity.json", report)
     parity.require(report)

@@ -209,7 +209,9 @@ class Rung(Record):
     optimizer: Optimizer = Optimizer()
     loss_on_prompt: bool = False
     tokenizer: TokenizerSpec | None = None  # in place of the spec's
-    precision: Literal["fp32", "bf16"] = "fp32"  # of the operands of matrix products in training
+    precision: Literal["auto", "fp32", "bf16"] = (
+        "auto"  # of the operands of matrix products in training; auto asks the machine
+    )
     seed: int = Field(default=42, ge=0, lt=2**64)
     gates: str = "stage_b"
     headline: bool = False

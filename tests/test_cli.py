@@ -95,7 +95,8 @@ def test_a_guarded_run_is_one_that_asks_for_it(call, home, monkeypatch, words, e
     monkeypatch.setattr(parity, "cached", lambda *a, **k: {"cached": True})
     monkeypatch.setattr(parity, "require", lambda report: None)
     with pytest.raises(ValueError, match=f"was told {asked}, which means {bool(asked) or env == '1'}"):
-        run.execute(Prepared(ladder.select("spec12/r17")), home / "run", Mute(), options_of(call, monkeypatch, words))
+        options = options_of(call, monkeypatch, words)
+        run.execute(Prepared(run.in_force(ladder.select("spec12/r17"), options)), home / "run", Mute(), options)
 
 
 def options_of(call, monkeypatch, words) -> run.Options:

@@ -545,9 +545,30 @@ def test_the_configuration_says_the_seed_and_the_precision_in_force(monkeypatch)
     selected, options = ladder.select(LABEL), Options(seed=7, precision="bf16", scale=0.5)
     said = run.configuration(run.in_force(selected, options), options.scale)
     assert (said["rung"]["seed"], said["rung"]["precision"], said["budget_scale"]) == (7, "bf16", 0.5)
-    plain = run.configuration(run.in_force(selected, Options()), 1.0)["rung"]
-    assert (plain["seed"], plain["precision"]) == (selected.rung.seed, selected.rung.precision)
-    assert run.identity(selected, options) != run.identity(selected, Options(seed=7, scale=0.5))
+    plain = run.configuration(run.in_force(selected, Options(precision="fp32")), 1.0)["rung"]
+    assert (plain["seed"], plain["precision"]) == (selected.rung.seed, "fp32")
+    assert run.identity(selected, options) != run.identity(selected, Options(seed=7, scale=0.5, precision="fp32"))
+
+
+@pytest.mark.parametrize(
+    ("label", "own", "here", "trained_in"),
+    [
+        (LABEL, "auto", None, "bf16"),
+        (LABEL, "auto", "no AMX", "fp32"),
+        (LABEL, "fp32", None, "fp32"),
+        ("spec08/canary", "auto", None, "fp32"),  # six layers
+        ("spec02/deep", "auto", None, "fp32"),  # heads of 16
+    ],
+)
+def test_a_rung_without_a_precision_takes_the_quickest_that_holds_its_bound(monkeypatch, label, own, here, trained_in):
+    monkeypatch.setattr(loader, "why_not", lambda precision: here if precision == "bf16" else None)
+    selected = ladder.select(label)
+    assert selected.rung.precision == "auto"
+    chosen = selected.rung.model_copy(update={"precision": own})
+    spec = selected.spec.model_copy(update={"rungs": {**selected.spec.rungs, selected.name: chosen}})
+    selected = selected.model_copy(update={"spec": spec})
+    assert run.in_force(selected, Options()).rung.precision == trained_in
+    assert run.in_force(selected, Options(precision="fp32")).rung.precision == "fp32"
 
 
 def test_rollback_needs_a_former_champion(world):

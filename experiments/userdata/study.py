@@ -184,6 +184,7 @@ def schedule(manifest: Manifest, data: Data, count: int) -> Rung:
             stage: Budget(tokens=share, lr=manifest.train.lr / 2**number) for number, stage in enumerate(data.stages)
         },
         rows=count,
+        precision="fp32",
         seed=manifest.train.seed,
     )
 
