@@ -119,7 +119,8 @@ def note(outcome: Outcome, board: Mapping[str, Mapping[str, Rate]], label: str, 
         "",
         "## Proofs",
         "",
-        f"Parity {'passed' if parity['passed'] else 'FAILED'}{' (cached)' if parity['cached'] else ''}, bound 1e-5.",
+        f"Parity of {parity['precision']} {'passed' if parity['passed'] else 'FAILED'}{' (cached)' if parity['cached'] else ''}, "
+        f"bound {parity['checks'][0]['bound']:g}.",
     ]
     lines += [f"- {c}" for c in checks]
     lines += [

@@ -143,7 +143,12 @@ def parity(
     ] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="measure again even if a report is cached")] = False,
     threads: Threads = 0,
-    precision: Annotated[str, typer.Option(help="operands of matrix products: fp32, or bf16 (needs AMX)")] = "fp32",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="operands of matrix products: fp32, or bf16 (needs AMX); a run proves the one that it trains in by itself"
+        ),
+    ] = "fp32",
     json_: Json = False,
 ) -> None:
     """Compare every gradient and ten optimizer steps with float64 references at a rung's own shape. Exits 1 if parity fails."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from cktrack.rung import Result
     from cktrack.store import Store
+    from experiments.prepared import Prepared
     from experiments.run import Options
     from experiments.spec import Selected
 
@@ -46,6 +47,7 @@ class Step:
     state: str
     why: str
     done: Result | None = None
+    prepared: Prepared | None = None  # with the rows that it was judged by
 
 
 def command(
@@ -69,13 +71,13 @@ def command(
     options = of_run(threads, seed=seed, scale=budget_scale, torch=torch, precision=precision)
     console = Console(stderr=True)
     store = _store(dry)
-    steps = list(look(store, chosen, options))
     if dry or store is None:
+        steps = look(store, chosen, options)
         report = {"rungs": [{"rung": s.selected.label, "state": s.state, "why": s.why} for s in steps]}
-        failed = any(s.state == "broken" for s in steps)
+        failed = any(r["state"] == "broken" for r in report["rungs"])
     else:
         title = " ".join(["ladder", *(["--headline"] if headline else []), *(patterns or [])])
-        report = climb(store, steps, options, console, title, stop)
+        report = climb(store, chosen, options, console, title, stop)
         failed = any(r["status"] == "failed" for r in report["rungs"])
     if json_:
         document({**report, "unreadable": list(map(str, errors))})
@@ -137,21 +139,22 @@ def look(store: Store | None, chosen: Sequence[Selected], options: Options) -> I
 
 def _standing(store: Store | None, selected: Selected, options: Options) -> Step:
     from cktrack.rung import find_equal
-    from experiments import material
-    from experiments.run import identity
+    from experiments.prepared import Prepared
+    from experiments.run import identity, in_force
 
-    rows = material.corpus_sha256(*material.rows(selected)[1:])
+    prepared = Prepared(in_force(selected, options))
+    rows = prepared.corpus_sha256
     name = identity(selected, options, rows)
     if store is not None and (done := find_equal(store, selected, name)):
         return Step(selected, "done", f"run {done.run_id} has the same rows, settings, seed and engine", done)
     if options.unfinished and any((options.unfinished / name).glob("step-*")):
-        return Step(selected, "interrupted", "training goes on where it was interrupted")
+        return Step(selected, "interrupted", "training goes on where it was interrupted", prepared=prepared)
     earlier = _earlier(store, selected) if store is not None else None
     if earlier is None:
-        return Step(selected, "new", "no finished run of it")
+        return Step(selected, "new", "no finished run of it", prepared=prepared)
     changed = [what for what, now in _facts(selected, options, rows).items() if earlier.get(what) != now]
     told = ", ".join(changed) or "settings, sources or libraries"
-    return Step(selected, "changed", f"differs from the last finished run in {told}")
+    return Step(selected, "changed", f"differs from the last finished run in {told}", prepared=prepared)
 
 
 def _facts(selected: Selected, options: Options, rows: str) -> dict[str, str]:
@@ -186,11 +189,12 @@ def _earlier(store: Store, selected: Selected) -> dict[str, str] | None:
 
 
 def climb(
-    store: Store, steps: Sequence[Step], options: Options, console: Console, title: str, stop: bool
+    store: Store, chosen: Sequence[Selected], options: Options, console: Console, title: str, stop: bool
 ) -> dict[str, Any]:
     """Run what is not done, in order, below one run that tells how it stands after each. Returns the report.
 
-    Where all is done already no run is opened. With `stop`, rungs behind one that failed are recorded as skipped.
+    A rung is looked at when its turn comes, with the rows that it then trains on. Where all is done already no run is opened. With `stop`,
+    rungs behind one that failed are recorded as skipped.
     """
     from cktrack import standing
     from cktrack.recorder import MlflowRecorder
@@ -198,16 +202,22 @@ def climb(
 
     started = time.monotonic()
     records: list[dict[str, Any]] = []
-    if all(step.state == "done" for step in steps):
-        records += [standing.record(store, s.selected, "reused", s.why, s.done) for s in steps]
+    steps = look(store, chosen, options)
+    before: list[Step] = []
+    for step in steps:
+        before.append(step)
+        if step.state != "done":
+            break
+    else:
+        records += [standing.record(store, s.selected, "reused", s.why, s.done) for s in before]
         return standing.report(records, "", time.monotonic() - started)
     parent = ""
     try:
-        with run(store, EXPERIMENT, title, {SELECTION: title}) as parent, _display(console, len(steps)) as shared:
+        with run(store, EXPERIMENT, title, {SELECTION: title}) as parent, _display(console, len(chosen)) as shared:
             recorder = MlflowRecorder(store, parent, console)
             try:
-                for number, step in enumerate(steps, 1):
-                    told = f"rung {number} of {len(steps)}: {step.selected.label}, {step.state}: {step.why}"
+                for number, step in enumerate(_each(before, steps), 1):
+                    told = f"rung {number} of {len(chosen)}: {step.selected.label}, {step.state}: {step.why}"
                     console.print(told, highlight=False, soft_wrap=True)
                     halted = stop and any(r["status"] == "failed" for r in records)
                     records.append(_take(store, step, options, console, parent, shared, halted))
@@ -220,6 +230,13 @@ def climb(
     except RungsFailed:
         pass
     return standing.report(records, parent, time.monotonic() - started)
+
+
+def _each(before: list[Step], steps: Iterator[Step]) -> Iterator[Step]:
+    """The steps that were looked at and those that are yet to be, none of which is kept: it holds all rows of its rung."""
+    while before:
+        yield before.pop(0)
+    yield from steps
 
 
 def _take(
@@ -237,7 +254,7 @@ def _take(
     if step.done:
         return standing.record(store, selected, "reused", step.why, step.done)
     try:
-        result = run_rung(store, selected.label, options, console, parent=parent, shared=shared)
+        result = run_rung(store, selected.label, options, console, parent=parent, shared=shared, prepared=step.prepared)
     except Exception as error:  # noqa: BLE001  whatever it is, it leaves the others alone, is told, and decides the exit code
         console.print(f"[red]{selected.label}:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         if not isinstance(error, ValueError | RuntimeError | ArithmeticError | MemoryError | OSError):

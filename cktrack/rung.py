@@ -77,16 +77,19 @@ def run_rung(
     force: bool = False,
     parent: str = "",
     shared: Progress | None = None,
+    prepared: Prepared | None = None,
 ) -> Result:
     """Train, probe, log and register a rung. An equal finished run is returned instead, unless forced or begun by `mlflow run`.
 
-    `parent` is the id of the run that this one belongs to, `shared` a display that it shows its progress in.
+    `parent` is the id of the run that this one belongs to, `shared` a display that it shows its progress in, `prepared` the rung as it is in
+    force, where somebody drew it already.
 
     Raises PreflightError, before any run is opened, for a rung that does not pass its preflight.
     """
     selected = ladder.select(label)
     begun = "MLFLOW_RUN_ID" in os.environ  # a run that is there already would stay empty
-    name = identity(selected, options)
+    prepared = prepared or Prepared(in_force(selected, options))
+    name = identity(selected, options, prepared.corpus_sha256)
     earlier = None if force or begun or options.across else find_equal(store, selected, name)
     if earlier:
         console.print(
@@ -94,7 +97,6 @@ def run_rung(
             "reused (--force trains anyway)"
         )
         return earlier
-    prepared = Prepared(in_force(selected, options))
     findings = preflight.demand(prepared, options, console)
     tags = {
         IDENTITY: name,

@@ -34,9 +34,11 @@ NOTE_LIMIT = 7900  # characters of a run's note that every store keeps
 
 def record(store: Store, selected: Selected, status: str, why: str, result: Result | None) -> dict[str, Any]:
     """One rung of a report. `splits` and `unseen` (all of them but what is seen) hold k, n, value and the exact 95 % interval; so does
-    `renderable`, of the unseen cases. `baseline` is the name and the exact rate of the best baseline on unseen targets.
+    `renderable`, of the unseen cases. `baseline` is the name and the exact rate of the best baseline on unseen targets. `published` is what
+    it is held to: its own figures, or those of the rung of its spec that was published as better (`best`).
     """
-    published = selected.rung.published
+    own = selected.rung.published
+    published = selected.spec.rungs[own.best].published if own.best else own
     found: dict[str, Any] = {
         "rung": selected.label,
         "headline": selected.rung.headline,
@@ -53,7 +55,7 @@ def record(store: Store, selected: Selected, status: str, why: str, result: Resu
         "baseline": None,
         "processed_tokens": None,
         "training_seconds": None,
-        "published": published.model_dump(mode="json"),
+        "published": {**published.model_dump(mode="json"), "best": own.best},
     }
     if result is not None:
         logged = store.client.get_run(result.run_id)

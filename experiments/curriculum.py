@@ -35,20 +35,22 @@ class Record(BaseModel):
 
 
 class Competency(Record):
-    """Something to be learned: of `surfaces` some train it, of `splits` some test it."""
+    """Something to be learned: of `surfaces` some train it, and in `splits` a case of one of the surfaces `asked` tests it."""
 
     means: str
     surfaces: tuple[str, ...] = Field(..., min_length=1)
+    asked: tuple[str, ...] = Field(..., min_length=1)
     splits: tuple[str, ...] = Field(..., min_length=1)
 
 
 class Frontier(Record):
-    """A way to fail: `measure` over the outputs of `splits` (all of them by default) beyond its bound."""
+    """A way to fail: `measure` over the outputs of `splits` and prompt `surfaces` (all of them by default) beyond its bound."""
 
     severity: Literal["high", "medium", "low"]
     means: str
     measure: str
     splits: tuple[str, ...] = ()
+    surfaces: tuple[str, ...] = ()
     at_least: float | None = None
     at_most: float | None = None
     loses: tuple[str, ...] = Field(..., min_length=1)
@@ -58,6 +60,12 @@ class Frontier(Record):
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("got no bound or two, expected at_least or at_most")
         return self
+
+    def covers(self, case: Mapping[str, Any]) -> bool:
+        """Whether it is measured on a case."""
+        return (not self.splits or case["split"] in self.splits) and (
+            not self.surfaces or case["surface"] in self.surfaces
+        )
 
     def is_reached(self, value: float) -> bool:
         """Whether a value lies beyond the bound: the failure is there."""
@@ -110,9 +118,11 @@ def _faults(book: Book) -> Iterator[str]:
                 yield f"{place}: got {name!r}, expected one of {', '.join(known)}{nearest(name, known)}"
 
     for name, competency in book.competencies.items():
-        yield from unknown(f"competencies.{name}.surfaces", competency.surfaces, list(prompt.templates()))
+        for place in ("surfaces", "asked"):
+            yield from unknown(f"competencies.{name}.{place}", getattr(competency, place), list(prompt.templates()))
     for name, frontier in book.frontiers.items():
         yield from unknown(f"frontiers.{name}.measure", [frontier.measure], list(measures()))
+        yield from unknown(f"frontiers.{name}.surfaces", frontier.surfaces, list(prompt.templates()))
         yield from unknown(f"frontiers.{name}.loses", frontier.loses, list(book.competencies))
     yield from unknown("specs", list(book.specs), ladder.names())
     for name, plan in book.specs.items():
@@ -149,20 +159,23 @@ def _lacking(selected: Selected, drawn: Material, plan: Plan, book: Book) -> Ite
         named = selected.rung.mixture.get(stage, {})  # for what a mixture names, coverage asks
         for surface in (s for s in needed if s not in there and s not in named):
             yield f"surface {surface}: got no row in {stage}, expected some: the curriculum of {selected.spec.name} needs it there"
-    asked = {case["split"] for case in drawn.contract["cases"]}
+    cases = drawn.contract["cases"]
+    asked = {(case["split"], case["surface"]) for case in cases}
     for name, where in plan.competencies.items():
         competency = book.competencies[name]
         for stage in where:
             there = {row.surface for row in drawn.stages.get(stage, [])}
             if not there & set(competency.surfaces):
                 yield f"competency {name}: got no row in {stage}, expected rows of one of {', '.join(competency.surfaces)}"
-        if not asked & set(competency.splits):
-            yield f"competency {name}: got no case, expected a split of {', '.join(competency.splits)}"
+        if not any(split in competency.splits and surface in competency.asked for split, surface in asked):
+            said = f"{', '.join(competency.splits)} asked as one of {', '.join(competency.asked)}"
+            yield f"competency {name}: got no case, expected one of {said}"
         if not any(name in book.frontiers[f].loses for f in plan.frontiers):
             yield f"competency {name}: got no frontier, expected one that shows when it is lost"
     for name in plan.frontiers:
         frontier = book.frontiers[name]
-        if missing := [s for s in frontier.splits if s not in asked]:
+        there = {case["split"] for case in cases if frontier.covers(case)}
+        if missing := [s for s in frontier.splits if s not in there]:
             yield f"frontier {name}: got no case in {', '.join(missing)}, expected some: it is measured there"
         if not set(frontier.loses) & set(plan.competencies):
             yield f"frontier {name}: got none of the spec's competencies, expected one of {', '.join(frontier.loses)}"
@@ -243,7 +256,7 @@ def measured(spec: str, answers: Answers, book: Book | None = None) -> dict[str,
     found: dict[str, float | None] = {}
     for name in plan.frontiers if plan else ():
         frontier = book.frontiers[name]
-        mine = [a for a in answers if not frontier.splits or a.case["split"] in frontier.splits]
+        mine = [a for a in answers if frontier.covers(a.case)]
         found[name] = round(measures()[frontier.measure].of(mine), 6) if mine else None
     return found
 
@@ -318,10 +331,10 @@ def style_pull(answers: Answers) -> float:
 
 @measure
 def topic_leak(answers: Answers) -> float:
-    """Share of outputs that hold the topic of their prompt although the expected output does not."""
+    """Share of outputs that hold the topic of their prompt, told in tags or in words, although the expected output does not."""
 
     def leaks(answer: Answer) -> bool:
-        topic = tags(answer.case["prompt"]).get("topic")
+        topic = tags(answer.case.get("brief") or answer.case["prompt"]).get("topic")
         return topic is not None and topic in answer.raw and topic not in answer.case["expected"]
 
     return _share(answers, leaks)

@@ -15,6 +15,7 @@ from experiments.probes import contract as contracts
 from experiments.spec import Selected
 
 DATA_SEED = 42  # of rows, whatever seed a run trains with
+Rows = tuple[Pools, dict[str, list[Row]], list[Row]]  # targets, training rows by stage, held-out rows
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Material:
         return proof
 
 
-def rows(selected: Selected) -> tuple[Pools, dict[str, list[Row]], list[Row]]:
-    """Targets, training rows by stage, held-out rows."""
+def rows(selected: Selected) -> Rows:
+    """What is trained and what its loss is measured on: all that a rung's identity covers of its data."""
     targets = pools.draw(selected.spec)
     stages = {stage: stage_rows(selected, stage, targets) for stage in selected.rung.stages()}
     return targets, stages, corpus.dev_rows(selected.spec, targets)
@@ -76,9 +77,9 @@ def corpus_sha256(stages: Mapping[str, Sequence[Row]], dev: Sequence[Row]) -> st
     return digest([r.text for part in (*stages.values(), dev) for r in part])
 
 
-def draw(selected: Selected) -> Material:
-    """Draw a rung's material: the same bytes for the same ladder, every time."""
-    targets, stages, dev = rows(selected)
+def draw(selected: Selected, drawn: Rows | None = None) -> Material:
+    """A rung's material, around its rows where they are drawn already: the same bytes for the same ladder, every time."""
+    targets, stages, dev = drawn or rows(selected)
     return Material(targets, stages, dev, contracts.build(selected.spec, targets))
 
 

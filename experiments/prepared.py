@@ -39,8 +39,17 @@ class Prepared:
         return self._made[name]
 
     @property
+    def rows(self) -> material.Rows:
+        return self._once("rows", lambda: material.rows(self.selected))
+
+    @property
+    def corpus_sha256(self) -> str:
+        """Hash of the rows, before any probe is drawn."""
+        return material.corpus_sha256(*self.rows[1:])
+
+    @property
     def material(self) -> Material:
-        return self._once("material", lambda: material.draw(self.selected))
+        return self._once("material", lambda: material.draw(self.selected, self.rows))
 
     @property
     def coder(self) -> Coder:

@@ -164,13 +164,15 @@ class Optimizer(Record):
 
 class Published(Record):
     """What the origin project published for this rung (its own metric and token accounting); for comparison only. Shares are of
-    all its cases; where only that of the visible prompts is known, the note says so.
+    all its cases; where only that of the visible prompts is known, the note says so. `best` is the rung of the spec that was published
+    with more than this one: a headline is held to that.
     """
 
     exact: float | None = None
     renderable: float | None = None
     materialized: float | None = None
     processed_tokens: int | None = None
+    best: str | None = None
     note: str = ""
 
 
@@ -264,6 +266,9 @@ class Spec(Record):
         missing = {n: r.baseline for n, r in self.rungs.items() if r.baseline and r.baseline not in self.rungs}
         if missing:
             raise ValueError(f"baselines that are no rungs of this spec: {missing}")
+        absent = {n: r.published.best for n, r in self.rungs.items() if r.published.best not in (None, *self.rungs)}
+        if absent:
+            raise ValueError(f"published.best that are no rungs of this spec: {absent}")
         for name in self.rungs:
             self._follow_baselines(name)
             self._follow_sources(name, (name,))

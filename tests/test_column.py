@@ -239,6 +239,7 @@ SYMPTOMS = [
     ("right beginnings that are cut off", {"begun": 0.2}),
     ("special tokens or prompt tags in outputs", {"flaws": {**GOOD.flaws, "special_token_leak": 0.1}}),
     ("what misses, repairs itself", {"repaired": 0.95}),
+    ("what misses, repairs itself", {"won": 0.5}),
     ("no family is learned, the loss is low", {"exact": 0.1, "families": {"a": 0.1}, "kinds": {"seen": 0.1}, "final_loss": 0.01}),
     ("no family is learned, the loss is high", {"exact": 0.1, "families": {"a": 0.1}, "kinds": {"seen": 0.1}, "final_loss": 1.0}),
     ("some families are strong, others weak", {"families": {"a": 0.9, "b": 0.2}}),
@@ -255,13 +256,14 @@ def test_each_symptom_suggests_its_action(name, planted):
     base = {"exact": 0.8, "renderable": 0.95, "repaired": None, "kinds": {"seen": 0.8, "ood": 0.8}, "families": half}
     base |= {"begun": 0.0, "final_loss": 0.2}
     assert diagnosis.suggest(replace(GOOD, **{**base, **planted})).symptom == name
-    assert [row[0] for row in diagnosis.SYMPTOMS] == [row[0] for row in SYMPTOMS], "every row of the matrix is tried"
+    tried = list(dict.fromkeys(row[0] for row in SYMPTOMS))
+    assert [row[0] for row in diagnosis.SYMPTOMS] == tried, "every row of the matrix is tried"
 
 
 @pytest.mark.parametrize("loss", [0.05, 0.3])
 def test_what_is_learned_in_part_is_not_called_unlearned(loss):
     """One strong family, or seen prompts alone: neither is a contract that nobody learned, whatever the loss and the legality."""
-    base = {"exact": 0.45, "renderable": 0.99, "repaired": None, "constrained": None, "begun": 0.0, "final_loss": loss}
+    base = {"exact": 0.45, "renderable": 0.99, "repaired": None, "won": None, "begun": 0.0, "final_loss": loss}
     uneven = {"families": {"a": 1.0, "b": 0.1, "c": 0.1}, "kinds": {"seen": 0.45, "ood": 0.45}}
     known = {"families": {"a": 0.45}, "kinds": {"seen": 1.0, "ood": 0.2}}
     assert diagnosis.suggest(replace(GOOD, **base, **uneven)).symptom == "some families are strong, others weak"
@@ -410,7 +412,26 @@ def test_where_most_outputs_are_off_the_grammar_a_drawn_sample_is_measured(monke
     numbers = column.measures(CONTRACT, outputs)
     assert (numbers["constrained.n"], numbers["constrained.exact"], numbers["repaired.n"]) == (3, 0.0, len(prompts))
     (line,) = [row for row in column.table(outputs) if row.startswith("| constrained")]
-    assert f"a sample of 3 of {len(prompts)} cases" in line and "0.0%" in line
+    assert f"a sample of 3 of {len(prompts)} cases, raw exact 3" in line and "0.0%" in line
+    assert diagnosis.facts(CONTRACT, outputs, numbers).won is None, "the mask was asked no miss"
+
+
+def test_a_sample_of_the_mask_is_held_to_its_own_misses():
+    """Twenty drawn cases that are all right say nothing of the misses among the others, however few of those there are."""
+    outputs = [o for o in outputs_of(str) for _ in range(6)]
+    wrong = outputs_of(lambda text: "no")[0]
+    lucky = [replace(o, columns={"constrained": column.Column(None, "eos", o.score)}) for o in outputs[:20]]
+    rest = [replace(wrong, columns={}) for _ in range(4)]
+    numbers = {"repaired.exact": 20 / 24, "constrained.exact": 1.0}
+    found = diagnosis.facts(CONTRACT, [*lucky, *rest], numbers)
+    assert found.won is None and diagnosis.suggest(found).symptom != "what misses, repairs itself"
+    right = column.Column("text", "eos", outputs[0].score)
+    asked = [
+        replace(o, columns={"constrained": right if n < 2 else column.Column(None, "eos", wrong.score)})
+        for n, o in enumerate(rest)
+    ]
+    found = diagnosis.facts(CONTRACT, [*lucky, *asked], numbers)
+    assert found.won == 0.5 and diagnosis.suggest(found).symptom == "what misses, repairs itself"
 
 
 def test_the_documents_say_how_many_are_measured():

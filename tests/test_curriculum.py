@@ -83,6 +83,9 @@ CLOSING = BOOK.competencies["closure"].surfaces
         (lambda d: without(d, lambda s, r: "[pack:dense]" not in r.brief), "pack dense: got no trained row that states it"),
         (lambda d: unasked(d, lambda c: c["split"] != "unseen_prompt"), "frontier paraphrase_brittleness: got no case in unseen_prompt"),
         (lambda d: unasked(d, lambda c: c["split"] in ("seen", "unseen_prompt")), "competency recombining: got no case"),
+        (lambda d: unasked(d, lambda c: c["surface"] != "explicit_anchor"), "competency anchoring: got no case, expected one of seen asked as"),
+        (lambda d: unasked(d, lambda c: c["surface"] != "explicit_anchor"), "frontier anchor_retention_failure: got no case in seen"),
+        (lambda d: unasked(d, lambda c: not c["surface"].startswith("unseen_")), "competency paraphrase_robustness: got no case"),
     ],
 )  # fmt: skip
 def test_what_is_declared_and_missing_is_named(spoil, said):
@@ -155,6 +158,16 @@ def test_a_stage_without_a_purpose_and_a_competency_without_a_frontier_are_named
             "specs.routing.surfaces: got 'posttrain', expected one of pretrain, midtrain",
         ),
         ("measure: spill, at_most: 0.0", "measure: spill", "expected at_least or at_most"),
+        (
+            "asked: [explicit_anchor]",
+            "asked: [anchors]",
+            "competencies.anchoring.asked: got 'anchors', expected one of",
+        ),
+        (
+            "surfaces: [explicit_anchor],",
+            "surfaces: [anchors],",
+            "frontiers.anchor_retention_failure.surfaces: got 'anchors'",
+        ),
         ("severity: medium", "severity: dreadful", "severity"),
     ],
 )
@@ -178,7 +191,16 @@ class Said:
     score: object = None
 
 
-def said(expected, raw=None, failure=None, split="unseen_prompt", family="timeline", **score):
+def said(
+    expected,
+    raw=None,
+    failure=None,
+    split="unseen_prompt",
+    family="timeline",
+    surface="explicit_anchor",
+    brief="",
+    **score,
+):
     raw = expected if raw is None else raw
     scores = {
         "exact": raw == expected,
@@ -188,8 +210,15 @@ def said(expected, raw=None, failure=None, split="unseen_prompt", family="timeli
         "spilled": False,
         **score,
     }
-    prompt = "[task:svg] [topic:night_shift] [goal:plan_ahead] [OUT]"
-    case = {"split": split, "family": family, "prompt": prompt, "expected": expected}
+    prompt = "Plan the night ahead [OUT]" if brief else "[task:svg] [topic:night_shift] [goal:plan_ahead] [OUT]"
+    case = {
+        "split": split,
+        "surface": surface,
+        "family": family,
+        "prompt": prompt,
+        "expected": expected,
+        "brief": brief,
+    }
     return Said(case, raw, failure or ("exact" if raw == expected else "unknown"), SimpleNamespace(**scores))
 
 
@@ -227,6 +256,18 @@ def test_every_frontier_of_a_spec_is_measured_and_reached_when_it_fails():
     assert set(values) == set(BOOK.specs["spec17"].frontiers) and curriculum.reached(values) == []
     bad = curriculum.measured("spec17", [said(RIGHT, "x", "family", split=split) for split in every])
     assert {"paraphrase_brittleness", "goal_family_confusion", "recombination_failure"} <= set(curriculum.reached(bad))
+
+
+def test_anchors_are_measured_on_prompts_with_anchors_alone():
+    kept = [said(RIGHT, split="seen", surface="tags")] * 9
+    values = curriculum.measured("spec17", [*kept, said(RIGHT, "x", "form", split="seen")])
+    assert values["anchor_retention_failure"] == 0.0 and values["known_prompts_lost"] == 0.9
+    assert curriculum.measured("spec17", kept)["anchor_retention_failure"] is None
+
+
+def test_a_topic_that_is_told_in_words_leaks_too():
+    leaked = said(RIGHT, RIGHT + " [topic:night_shift]", brief="[topic:night_shift] [goal:plan_ahead]")
+    assert curriculum.topic_leak.of([leaked]) == 1.0
 
 
 def test_what_was_not_measured_counts_as_reached():

@@ -34,6 +34,7 @@ PLAIN = {  # files without a comment of their own
     "pyproject.toml": "package, dependencies, settings of the tools",
     "advances.json": "advance widths of the fonts that pictures name",
     "picture.svg": "golden picture of the family",
+    "golden.json": "sha256 of the picture of every case",
     ".ci/run": "what continuous integration runs",
 }
 DATA = {"cases": "contents in our own words, one JSON a case", "attacks": "for each gate a matrix that it must refuse"}

@@ -14,6 +14,7 @@ from experiments import case, compiler, families, surfaces
 from experiments.compiler import CompileError
 from experiments.compiler.bind import read_content
 from experiments.infographic import Infographic
+from experiments.preflight import picture
 from experiments.style import Style
 
 NAMES = families.names()
@@ -113,6 +114,29 @@ def test_golden_picture(name: str, bless: bool) -> None:
     if bless:
         path.write_text(svg)
     assert path.read_text() == svg, f"{path.name} of {name} differs; look at it, then pytest --bless"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_case_is_drawn_as_its_golden_picture(name: str, bless: bool) -> None:
+    """`pytest --bless` rewrites the hashes; `cktrack gallery` before and after shows what changed."""
+    path = families.FOLDER / name / picture.GOLDEN
+    found = {one.id: picture.drawn(one) for one in case.every(name)}
+    if bless:
+        path.write_text(json.dumps(found, indent=1) + "\n")
+    assert json.loads(path.read_text()) == found, (
+        f"{path.name} of {name} differs; look at the cases, then pytest --bless"
+    )
+    assert picture.astray(name) == []
+
+
+def test_a_case_without_a_golden_picture_and_one_that_is_drawn_otherwise_are_told(monkeypatch) -> None:
+    name = NAMES[0]
+    ids = [one.id for one in case.every(name)]
+    real = picture.drawn
+    monkeypatch.setattr(picture, "drawn", lambda one: "0" * 64 if one.id == ids[-1] else real(one))
+    assert picture.astray(name) == [f"{name}: {ids[-1]} is not drawn as its golden picture"]
+    monkeypatch.setattr(picture, "GOLDEN", "nothing.json")
+    assert picture.astray(name) == [f"{name}: got no nothing.json, expected the sha256 of every case's picture"]
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from cengine.decode import Generation
-from experiments import compiler, ladder, pools, prompt
+from experiments import compiler, ladder, pools, prompt, surfaces
 from experiments.corpus import stage_rows
 from experiments.probes import autopsy, baseline, odd
 from experiments.probes import contract as contracts
+from experiments.probes import score as scores
 from experiments.probes.score import score
 from experiments.session import Session
+from experiments.style import Style
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +240,19 @@ def test_slot_copy_prefers_a_row_of_the_same_topic_to_a_nearer_one_of_another():
     assert baseline.slot_copy(pairs)(asked) == "[s] [theme:y] [tone:z] [topic:t] [ref:mine] [/s]"
 
 
+def test_slot_copy_takes_a_template_that_agrees_in_what_it_cannot_write():
+    """The nearest prompt has the right look and the wrong count; a look can be written over, a count of parts cannot. So it is with a tag
+    that outputs leave out at one value."""
+    pairs = [
+        ("[parts:3] [ground:a] [tone:b] [topic:t] [OUT]", "[s] [ground:a] [tone:b] [x] [x] [x] [/s]"),
+        ("[parts:4] [ground:none] [tone:b] [topic:t] [OUT]", "[s] [tone:b] [x] [x] [x] [x] [/s]"),
+        ("[parts:4] [ground:q] [tone:r] [topic:t] [OUT]", "[s] [ground:q] [tone:r] [x] [x] [x] [x] [/s]"),
+    ]
+    copied = baseline.slot_copy(pairs)
+    assert copied("[parts:4] [ground:a] [tone:b] [topic:t] [OUT]") == "[s] [ground:a] [tone:b] [x] [x] [x] [x] [/s]"
+    assert copied("[parts:4] [ground:none] [tone:r] [topic:t] [OUT]") == "[s] [tone:r] [x] [x] [x] [x] [/s]"
+
+
 def test_copy_knows_that_outputs_call_the_layout_family():
     pairs = [("[task:svg] [layout:a] [form:f] [theme:x] [OUT]", "[b] [family:a] [form:f] [theme:x] [/b]")]
     asked = "[task:svg] [layout:c] [form:g] [theme:y] [n:2] [OUT]"
@@ -320,6 +337,31 @@ def test_two_looks_in_one_prompt_have_the_two_answers_that_each_would_have(name,
             assert known[second] == one.answers[1]
         assert all(odd.passes(spec.surface, one, text, "eos") for text in one.answers)
     assert twice == said and checked
+
+
+def test_a_text_that_says_another_scene_than_was_meant_is_exact_and_not_materialized(gold, monkeypatch):
+    """The expected picture is that of the scene, so a surface that reads its own text wrongly cannot hide."""
+    case, parse = gold["cases"][0], surfaces.load("gold").parse
+    assert score(gold, case, case["expected"], "eos").materialized
+    for remembered in (scores._compiled, scores._said):
+        remembered.cache_clear()
+    monkeypatch.setattr(surfaces.load("gold"), "parse", lambda text: replace(parse(text), style=Style()))
+    other = next(c for c in gold["cases"] if parse(c["expected"]).style != Style())
+    found = score(gold, other, other["expected"], "eos")
+    scores._compiled.cache_clear()
+    assert found.exact and found.renderable and not found.materialized
+
+
+@pytest.mark.parametrize("name", ["spec12", "spec17", "routing"])
+@pytest.mark.parametrize("kind", ["missing_tag", "contradiction"])
+def test_every_tag_is_left_out_or_contradicted_about_as_often_as_the_others(name, kind):
+    spec = ladder.load(name)
+    odds = [o for o in odd.build(spec, pools.draw(spec)) if o.kind == kind]
+    named = [Counter(piece[1:-1].partition(":")[0] for piece in o.prompt.split() if ":" in piece) for o in odds]
+    asked = {n for names in named for n in names} & {*odd.kinds()[kind].drop, *odd.kinds()[kind].again}
+    odd_number = 0 if kind == "missing_tag" else 2
+    counts = Counter(n for names in named for n in asked if names[n] == odd_number)
+    assert len(asked) > 1 and set(counts) == asked and max(counts.values()) <= 2 * min(counts.values()), counts
 
 
 @pytest.mark.parametrize("bleeds", [False, True])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from experiments import case as library
 from experiments import compiler, families
 from experiments.pools import Target
@@ -10,6 +13,7 @@ from experiments.prepared import Prepared
 from experiments.style import Style
 
 MOST = 500  # targets that are drawn
+GOLDEN = "golden.json"  # case -> sha256 of its picture
 
 
 def chosen(targets: list[Target]) -> list[Target]:
@@ -19,23 +23,31 @@ def chosen(targets: list[Target]) -> list[Target]:
     return list({id(t): t for t in [*first, *rest]}.values())
 
 
+def drawn(case: library.Case) -> str:
+    """sha256 of a case's picture in the default style."""
+    return hashlib.sha256(compiler.compile(case.scene(Style()), case.content).svg.encode()).hexdigest()
+
+
 def astray(name: str) -> list[str]:
-    """Whether the compiler draws another picture than the golden one of a family; one from another package has none."""
-    golden = families.FOLDER / name / "picture.svg"
+    """The cases of a family that the compiler draws otherwise than `golden.json` beside the family says; a family from another package may
+    come without one."""
+    golden = families.folder(name) / GOLDEN
     if not golden.is_file():
-        return []
-    first = library.every(name)[0]
-    try:
-        same = compiler.compile(first.scene(Style()), first.content).svg == golden.read_text()
-    except ValueError as error:
-        return [f"{name}: {error}"]
-    return [] if same else [f"{name}: {first.id} is not drawn as in its golden picture"]
+        return [f"{name}: got no {GOLDEN}, expected the sha256 of every case's picture"] * (name in families.own())
+    kept, faults = json.loads(golden.read_text()), []
+    for case in library.every(name):
+        try:
+            if drawn(case) != kept.get(case.id):
+                faults.append(f"{name}: {case.id} is not drawn as its golden picture")
+        except ValueError as error:
+            faults.append(f"{name}: {case.id}: {error}")
+    return faults
 
 
 @check("once")
 def compiles(prepared: Prepared, place: Place) -> Finding:
-    """Every case compiles, the scene that is read from a target's text gives the bytes of the scene that was drawn, and each family's golden
-    picture is drawn as it is kept."""
+    """Every case compiles, the scene that is read from a target's text gives the bytes of the scene that was drawn, and every case of the
+    families is drawn as its golden picture."""
     pools, surface = prepared.material.targets, prepared.selected.spec.surface
     every = [*pools.trained, *pools.unseen, *pools.recombined, *pools.apart, *pools.dev]
     families_of = sorted({t.family for t in every})
@@ -52,7 +64,7 @@ def compiles(prepared: Prepared, place: Place) -> Finding:
         else:
             faults += [] if same else [f"{target.family}/{target.case}: its text gives another picture"]
     cases = len({(t.family, t.case) for t in targets})
-    told = f"{len(targets)} of {len(every)} targets of {cases} cases drawn twice, {len(families_of)} families as in their golden pictures"
+    told = f"{len(targets)} of {len(every)} targets of {cases} cases drawn twice, every case of {len(families_of)} families as its golden picture"
     got = f"{len(faults)} faults: {faults[0][:300]}" if faults else told
     return judge(
         not faults,

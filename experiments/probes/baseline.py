@@ -79,17 +79,29 @@ def nearest_neighbour(pairs: Pairs) -> Answer:
 
 @baseline
 def slot_copy(pairs: Pairs) -> Answer:
-    """The nearest training output of the prompt's topic (or layout and form), with every tag that the prompt gives written over the
-    first tag of that name: solves any task that is copying into a template.
+    """The output of the nearest training prompt that agrees in all tags which outputs do not carry, of the same topic (or layout and form)
+    where there is one, else of any; where none agrees, of the same topic alone. Every tag that the prompt gives is written over the first
+    tag of that name: solves any task that is copying into a template.
     """
+    with_it, without = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for prompt, output in pairs:
+        said = {source_of(name) for name in tags(output)}
+        for tag in tags(prompt).items():
+            (with_it if tag[0] in said else without)[tag] += 1
+    carried = {name for name, _ in with_it}
+
+    def keys(prompt: str) -> list[tuple]:
+        fixed = frozenset(t for t in tags(prompt).items() if t[0] not in carried or without[t] > with_it[t])
+        return [(fixed, subject(prompt)), (fixed,), subject(prompt)]
+
     groups: dict[tuple, list[tuple[str, str]]] = defaultdict(list)
     for prompt, output in pairs:
-        groups[subject(prompt)].append((prompt, output))
+        for key in keys(prompt):
+            groups[key].append((prompt, output))
     finders: dict[tuple, Callable[[str], tuple[str, str]]] = {}
 
     def answer(prompt: str) -> str:
-        about = subject(prompt)
-        key = about if about in groups else ()
+        key = next((key for key in keys(prompt) if key in groups), ())
         if key not in finders:
             finders[key] = _nearest(groups[key] if key else pairs)
         asked, written = tags(prompt), set[str]()

@@ -65,7 +65,7 @@ def again(contract: dict, case: dict, kept: Mapping[str, Any], raw: str, scored:
 
 def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
     """Metrics of scored outputs (`session.Output`): `constrained.exact` and the like over the cases that have the column (`.n`: how many);
-    `FLAW_rate`; `gold_asset_parity_score`, the share of different expected outputs that compile to the expected picture.
+    `FLAW_rate`; `gold_asset_parity_score`, the share of different expected outputs whose text compiles to the picture of the scene that was meant.
     """
     found: dict[str, float] = {}
     for name in NAMES:
@@ -97,6 +97,11 @@ def table(outputs: Sequence[Any]) -> list[str]:
             continue
         cells = [f"{sum(getattr(s, c) for s in scores) / len(scores):.1%}" for c in COUNTED]
         changed = "" if name == "raw" else str(sum(one.text is not None for one in mine))
-        sample = f" (a sample of {len(scores)} of {len(outputs)} cases)" if len(scores) < len(outputs) else ""
+        right = sum(o.score.exact for o in outputs if name in o.columns)
+        sample = (
+            f" (a sample of {len(scores)} of {len(outputs)} cases, raw exact {right})"
+            if len(scores) < len(outputs)
+            else ""
+        )
         lines.append(f"| {name}{sample} | " + " | ".join([*cells, changed]) + " |")
     return lines

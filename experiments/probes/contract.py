@@ -24,8 +24,12 @@ TAG_NAME = re.compile(r"\[/?([A-Za-z][A-Za-z0-9_]*)")
 
 
 def build(spec: Spec, targets: Pools, seed: int = 42) -> dict:
-    """The contract of a spec. Every expected output is compiled once: what cannot be drawn cannot be asked for."""
+    """The contract of a spec. Every expected picture is compiled once, from the scene that is meant and not from its text: what cannot be
+    drawn cannot be asked for, and a text that says another scene is seen when it is scored.
+    """
     rows = probe_rows(spec, targets, seed)
+    pools = (targets.trained, targets.unseen, targets.recombined, targets.apart)
+    scenes = {(t.family, t.case, t.text): t.scene for pool in pools for t in pool}
     contents = {(r.family, r.case): dict(library.content(r.family, r.case)) for r in rows}
     return {
         "contract": spec.name,
@@ -38,7 +42,14 @@ def build(spec: Spec, targets: Pools, seed: int = 42) -> dict:
             for n, s in spec.splits.items()
         },
         "contents": {f"{family}/{case}": content for (family, case), content in sorted(contents.items())},
-        "cases": [_case(spec, number, row, contents[row.family, row.case]) for number, row in enumerate(rows, 1)],
+        "cases": [
+            _case(
+                number,
+                row,
+                compiler.compile(scenes[row.family, row.case, row.output], contents[row.family, row.case]).svg,
+            )
+            for number, row in enumerate(rows, 1)
+        ],
     }
 
 
@@ -49,8 +60,7 @@ def prompt_only(rows: Sequence[Row]) -> list[str]:
     return sorted((asked | told | {"OUT", "edit", "task"}) - said)
 
 
-def _case(spec: Spec, number: int, row: Row, content: dict) -> dict:
-    picture = compiler.compile_text(spec.surface, row.output, content)
+def _case(number: int, row: Row, svg: str) -> dict:
     return {
         "id": f"{row.split}-{number:04d}",
         "split": row.split,
@@ -60,7 +70,7 @@ def _case(spec: Spec, number: int, row: Row, content: dict) -> dict:
         "case": row.case,
         "prompt": row.prompt,
         "expected": row.output,
-        "svg_sha256": hashlib.sha256(compiler.canonical(picture.svg).encode()).hexdigest(),
+        "svg_sha256": hashlib.sha256(compiler.canonical(svg).encode()).hexdigest(),
         **({"brief": row.brief} if row.brief else {}),
     }
 

@@ -168,11 +168,10 @@ def _changed(
     for name, values in kind.replace.items():
         if name in at and _silent(spec, name, facts) == (kind.expect == "same"):
             yield " ".join(_put(tags, at[name], [f"[{name}:{values[number % len(values)]}]"])), ()
-    for name in _turned(kind.drop, number):
-        if name in at:
-            yield " ".join(_put(tags, at[name], [])), ()
-    for name in _turned(kind.again, number):
-        for value in _turned(_values(spec, name, tags), number) if name in at else ():
+    for name in _turned([n for n in kind.drop if n in at], number):
+        yield " ".join(_put(tags, at[name], [])), ()
+    for name in _turned([n for n in kind.again if n in at], number):
+        for value in _turned(_values(spec, name, tags), number):
             said = f"[{name}:{value}]"
             text = _answer(spec, target, facts, name, value, " ".join([*_put(tags, at[name], [said]), OUT]))
             if said not in tags and text and text != target.text:

@@ -7,8 +7,12 @@ compiler), so that whoever holds the stored outputs can score them again.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from experiments import compiler, surfaces
 from experiments.compiler import CompileError, canonical
@@ -17,6 +21,7 @@ from experiments.split import asked, fold, tags
 from experiments.tag import SurfaceError
 
 ANY_TAG = re.compile(r"\[[^\[\]\s]*\]")
+REMEMBERED = 4096  # texts: more than a contract has cases
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,17 @@ def score(contract: dict, case: dict, raw: str, stop: str) -> Score:
 
 
 def _draw(contract: dict, case: dict, raw: str) -> tuple[str | None, str | None]:
-    """The picture of the raw text, or why there is none. Only the errors of parsing and compiling are caught."""
+    """The picture of the raw text, or why there is none."""
+    return _compiled(contract["surface"], raw.strip(), json.dumps(content_of(contract, case)))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _compiled(surface: str, text: str, content: str) -> tuple[str | None, str | None]:
+    """Compiling is deterministic and most of scoring, and a run scores its outputs four times: as they come, repaired, as they were stored
+    and for the judge. Only the errors of parsing and compiling are caught.
+    """
     try:
-        return compiler.compile_text(contract["surface"], raw.strip(), content_of(contract, case)).svg, None
+        return compiler.compile_text(surface, text, json.loads(content)).svg, None
     except (SurfaceError, CompileError) as error:
         return None, str(error)
 
@@ -121,11 +134,17 @@ def _adherent(contract: dict, case: dict, text: str) -> bool:
     module = surfaces.load(contract["surface"])
     wanted = asked(module.prompt(module.parse(case["expected"])) if case.get("brief") else case["prompt"])
     wanted.pop("task", None)
+    said = _said(module.prompt, module.parse, text)
+    return said is not None and bool(wanted) and all(said.get(name) == value for name, value in wanted.items())
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _said(prompt: Callable[[Any], str], parse: Callable[[str], Any], text: str) -> Mapping[str, Any] | None:
+    """The control tags of the scene that a text says; None where it says none."""
     try:
-        said = tags(module.prompt(module.parse(text)))
+        return tags(prompt(parse(text)))
     except SurfaceError:
-        return False
-    return bool(wanted) and all(said.get(name) == value for name, value in wanted.items())
+        return None
 
 
 def normalised(raw: str) -> str:
