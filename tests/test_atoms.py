@@ -81,6 +81,8 @@ def test_a_fault_is_named_at_its_tag(fault: str) -> None:
 
 
 SVG = raw_svg.format(raw_svg.spell(atoms.parse(BADGE)))
+CIRCLE = SVG[SVG.index("<circle") : SVG.index("<text")]
+WORDS = SVG[SVG.index("<text") : SVG.index("</svg>")]
 RAW_FAULTS = {
     "an element left open": ("</svg>", "", None, "still open"),
     "an element closed by another": ("</text>", "</tex>", 6, "'</tex>'"),
@@ -99,6 +101,10 @@ RAW_FAULTS = {
     "a second document": ("</svg>", "</svg><svg/>", 8, "nothing after"),
     "a broken tag": ("<circle", "<<circle", 3, "'<'"),
     "off the canvas": ('cx="30"', 'cx="300"', 4, "x 287..313"),
+    "a shape inside a shape": (f"/>{CIRCLE}", f">{CIRCLE}</rect>", 4, "inside <rect>"),
+    "a shape inside words": ("AI</text>", f"AI{CIRCLE}tail</text>", 6, "inside <text>"),
+    "words inside words": ("AI</text>", f"AI{WORDS}</text>", 6, "inside <text>"),
+    "elements that cross": ("</text></svg>", "</svg></text>", 6, "</text> before it"),
 }  # fmt: skip
 
 

@@ -2,11 +2,11 @@
 
     <svg xmlns="http://www.w3.org/2000/svg" width="128" height="128" viewBox="0 0 128 128"><circle cx="64" .. fill="#ef4444"/> .. </svg>
 
-Reading is a small parser of its own: elements must nest and close, attributes must be quoted and stand once, entities must be
-known, and only the shapes of `atom.py` may appear; every violation comes with the number of its tag and its character. No XML
-library is asked, because one stops at the first defect. Attributes are read in any order, as SVG has it, and written in that of
-`atom.py`; exact compares texts, so that another order is renderable and not exact. Colours are `#rrggbb`: `spell()` writes the
-names of an atoms scene out.
+Reading is a small parser of its own: elements must nest and close, shapes stand in the document and in no other shape, attributes must be
+quoted and stand once, entities must be known, and only the shapes of `atom.py` may appear; every violation comes with the number of its
+tag and its character. No XML library is asked, because one stops at the first defect. Attributes are read in any order, as SVG has it, and
+written in that of `atom.py`; exact compares texts, so that another order is renderable and not exact. Colours are `#rrggbb`: `spell()`
+writes the names of an atoms scene out.
 """
 
 from __future__ import annotations
@@ -173,6 +173,10 @@ def _read_elements(reader: Reader, text: str) -> Iterator[Element]:
             continue
         if not open_ and (closed or name != MARKER):
             reader.report(tag, shorten(tag.text), "nothing after </svg>" if closed else "<svg> first")
+        elif len(open_) > 1:
+            around = open_[-1].tag.name
+            got = f"{shorten(tag.text)} inside <{around}>"
+            reader.report(tag, got, f"</{around}> before it: every shape stands directly in <{MARKER}>")
         element = Element(tag, _read_attributes(reader, tag, inner))
         if not empty:
             open_.append(element)
