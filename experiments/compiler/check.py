@@ -4,13 +4,19 @@ legible.
 `check(tree)` measures texts again instead of trusting the sizes in the tree, and returns every violation with the
 path of the node. It runs in each compile, so a picture that exists has passed it. It judges geometry and contrast,
 not taste, and it mends nothing.
+
+A drawing that places its own shapes (`tree.free`) is held to fewer rules: all of it stays on the canvas, its words are legible on every
+colour that lies under them, no shape is drawn over them, and they do not lie on each other. Its shapes may overlap, and its words may
+be of any size and reach out of the shape that they stand in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
+from math import hypot
 
+from experiments.atom import WORDS
 from experiments.compiler.colour import LEGIBLE, worst
 from experiments.compiler.sheet import LEAST
 from experiments.compiler.tree import Box, Link, Node, Ornament, Text, Tree
@@ -22,6 +28,7 @@ CLEAR = 2.0  # px: how far a link stays from what it does not attach to
 LIMIT = 20_000.0  # px
 
 Rect = tuple[float, float, float, float]  # left, top, right, bottom
+Point = tuple[float, float]
 Placed = list[tuple[Rect, Node]]
 Level = tuple[Placed, Node | None]  # what stands beside each other, and which of it is the box that one is in
 
@@ -38,15 +45,116 @@ def check(tree: Tree) -> list[Violation]:
 
 
 def _check_free(tree: Tree) -> Iterator[Violation]:
-    """A drawing that places its own shapes may lay them over each other; none may leave the canvas."""
+    """A drawing that places its own shapes may lay them over each other; none may leave the canvas, and its words can be read."""
     for node in tree.root.children:
         if not isinstance(node, Link):
-            a = _rect(node)
-            left, right, top, bottom = min(a[0], a[2]), max(a[0], a[2]), min(a[1], a[3]), max(a[1], a[3])
+            left, top, right, bottom = _upright(_rect(node))
             if not (left >= -EPS and top >= -EPS and right <= tree.width + EPS and bottom <= tree.height + EPS):
                 yield Violation(
                     _path(node), _show((left, top, right, bottom)), f"inside {tree.width:g} x {tree.height:g}"
                 )
+    yield from _check_words(tree)
+
+
+def _check_words(tree: Tree) -> Iterator[Violation]:
+    """The words of a free drawing against the shapes that are drawn before and after them, and against each other."""
+    shapes: list[Ornament] = []
+    texts: list[tuple[Rect, Text]] = []
+    for node in tree.root.children:
+        if isinstance(node, Ornament):
+            for ink, text in texts:
+                if _paints(node, ink)[0]:
+                    got = f"a {node.kind} at {_show(_upright(_rect(node)))} over the words"
+                    yield Violation(_origin(text), got, "nothing drawn over them")
+            shapes.append(node)
+        elif isinstance(node, Text):
+            left, top, right, bottom = node.ink()
+            ink = left + EPS, top + EPS, right - EPS, bottom - EPS
+            yield from _check_contrast(_origin(node), node, _grounds(tree, shapes, ink))
+            for other, text in texts:
+                if ink[0] < other[2] and other[0] < ink[2] and ink[1] < other[3] and other[1] < ink[3]:
+                    yield Violation(_origin(node), _show(ink), f"clear of the words of `{text.path}` {_show(other)}")
+            texts.append((ink, node))
+
+
+def _origin(text: Text) -> str:
+    """Where the words of a free drawing come from: the scene that brings them along, or the content that fills its slot."""
+    return f"{'scene' if text.path.startswith(f'{WORDS}.') else 'content'}.{text.path}"
+
+
+def _grounds(tree: Tree, shapes: Sequence[Ornament], area: Rect) -> Sequence[str]:
+    """The colours in an area of a free drawing once these shapes are drawn. One that no single shape hides as a whole counts as seen."""
+    found = list(tree.grounds or tree.canvas)
+    for shape in shapes:
+        colours, whole = _paints(shape, area)
+        found = [*([] if whole else found), *colours]
+    return tuple(dict.fromkeys(found))
+
+
+def _paints(mark: Ornament, area: Rect) -> tuple[list[str], bool]:
+    """The colours that a shape brings into an area, and whether its filling takes up the whole of it."""
+    edge = mark.stroke_width / 2 if mark.stroke else 0.0
+    left, top, right, bottom = _upright(_rect(mark))
+    if left - edge >= area[2] or right + edge <= area[0] or top - edge >= area[3] or bottom + edge <= area[1]:
+        return [], False
+    if mark.kind not in ("rect", "circle"):
+        filled, whole, lined = _reach_straight(mark, edge, area)
+    elif mark.w and mark.h:
+        filled, whole = _reach_round(mark, 0.0, area)
+        lined = _reach_round(mark, edge, area)[0] and not _reach_round(mark, -edge, area)[1]
+    else:  # SVG draws nothing of it
+        return [], False
+    colours = (mark.fill if filled else None, mark.stroke if edge and lined else None)
+    return [colour for colour in colours if colour], whole and mark.fill is not None
+
+
+def _reach_round(mark: Ornament, by: float, area: Rect) -> tuple[bool, bool]:
+    """Whether a rectangle or circle, `by` px larger at each side, reaches into an area, and whether it takes up the whole of it."""
+    corner = min(mark.w, mark.h) / 2 if mark.kind == "circle" else mark.radius
+    rx, ry = (max(0.0, min(corner, side / 2) + by) if corner else 0.0 for side in (mark.w, mark.h))
+    core = mark.x - by + rx, mark.y - by + ry, mark.x + mark.w + by - rx, mark.y + mark.h + by - ry
+    ends = [(x, y, x, y) for x, y in product((area[0], area[2]), (area[1], area[3]))]
+    return _is_near(core, area, rx, ry), all(_is_near(core, end, rx, ry) for end in ends)
+
+
+def _is_near(core: Rect, area: Rect, rx: float, ry: float) -> bool:
+    """Whether an area is as near to the core of a shape as its round corners reach."""
+    dx, dy = max(core[0] - area[2], area[0] - core[2], 0.0), max(core[1] - area[3], area[1] - core[3], 0.0)
+    return dx <= rx and dy <= ry and (not dx or not dy or (dx / rx) ** 2 + (dy / ry) ** 2 <= 1)
+
+
+def _reach_straight(mark: Ornament, edge: float, area: Rect) -> tuple[bool, bool, bool]:
+    """Whether the filling of a shape with straight sides reaches into an area, takes up the whole of it, and whether its line reaches in."""
+    corners = mark.points or ((mark.x, mark.y), (mark.x + mark.w, mark.y + mark.h))
+    sides = [*pairwise(corners), (corners[-1], corners[0])]
+    cut = any(_crosses(a, b, area) for a, b in sides)
+    whole = not cut and _goes_round(sides, (area[0] + area[2]) / 2, (area[1] + area[3]) / 2)
+    lined = any(_gap(a, b, area) < edge for a, b in (sides if mark.kind == "polygon" else sides[:-1]))
+    return whole or (cut and len(corners) > 2), whole, lined
+
+
+def _gap(a: Point, b: Point, area: Rect) -> float:
+    """How far the segment a-b stays from an area, px."""
+    if _crosses(a, b, area):
+        return 0.0
+    gaps = [hypot(max(area[0] - x, x - area[2], 0.0), max(area[1] - y, y - area[3], 0.0)) for x, y in (a, b)]
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    for x, y in product((area[0], area[2]), (area[1], area[3])):
+        along = ((x - a[0]) * dx + (y - a[1]) * dy) / ((dx * dx + dy * dy) or 1.0)
+        share = min(1.0, max(0.0, along))
+        gaps.append(hypot(a[0] + share * dx - x, a[1] + share * dy - y))
+    return min(gaps)
+
+
+def _goes_round(sides: Sequence[tuple[Point, Point]], x: float, y: float) -> bool:
+    """Whether an outline goes round a point, counted as SVG counts it when it fills."""
+    turns = 0
+    for (ax, ay), (bx, by) in sides:
+        if (ay <= y) != (by <= y):
+            rises = by > ay
+            if ((bx - ax) * (y - ay) > (x - ax) * (by - ay)) == rises:
+                turns += 1 if rises else -1
+    return turns != 0
 
 
 def _visit(
@@ -104,6 +212,11 @@ def _rect(node: Box | Text | Ornament) -> Rect:
     return node.x, node.y, node.x + node.w, node.y + node.h
 
 
+def _upright(a: Rect) -> Rect:
+    """The same rectangle, also where it is that of a line that runs up or to the left."""
+    return min(a[0], a[2]), min(a[1], a[3]), max(a[0], a[2]), max(a[1], a[3])
+
+
 def _path(node: Node) -> str:
     return f"{node.kind} at ({node.x:.0f}, {node.y:.0f})" if isinstance(node, Ornament) else node.path
 
@@ -133,11 +246,15 @@ def _check_text(text: Text, wide: float, fills: Sequence[str], found: list[Viola
         )
     if font.size < LEAST:
         found.append(Violation(text.path, f"type of {font.size:g} px", f"at least {LEAST:g} px"))
-    contrast = worst(text.colour, fills)
-    if contrast < LEGIBLE:
-        found.append(
-            Violation(text.path, f"{text.colour} on {', '.join(fills)}: contrast {contrast:.2f}", f"at least {LEGIBLE}")
-        )
+    found.extend(_check_contrast(text.path, text, fills))
+
+
+def _check_contrast(place: str, text: Text, fills: Sequence[str]) -> Iterator[Violation]:
+    """The colour of a text against every colour that it stands on."""
+    if text.colour == "none":
+        yield Violation(place, f"words that are not painted: {shorten(text.lines[0])}", "a colour")
+    elif (contrast := worst(text.colour, fills)) < LEGIBLE:
+        yield Violation(place, f"{text.colour} on {', '.join(fills)}: contrast {contrast:.2f}", f"at least {LEGIBLE}")
 
 
 def _check_overlap(placed: Placed, found: list[Violation]) -> None:

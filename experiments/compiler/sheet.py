@@ -16,7 +16,7 @@ from experiments.style import GAPS, INSETS, SCALES, SEMANTIC_COLOURS, THEME_COLO
 Pattern = list[tuple[str, dict[str, str | float]]]
 WIDTHS = {"wide": 1200.0, "square": 1080.0, "tall": 960.0, "small": 256.0}
 DARKEST = "#0b1018"
-LEAST = 12.5  # px: no text is set smaller
+LEAST = 12.5  # px: no text is set smaller, but in drawings of atoms (`check.py`)
 HIGHLIGHTS = (TONE_COLOURS["blue"][0], TONE_COLOURS["purple"][0])
 DASHES = {"dotted": "2 6", "dashed": "9 6"}
 

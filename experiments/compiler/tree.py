@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from experiments.compiler.metric import width
+from experiments.compiler.metric import CAP, width
+
+TAIL = 0.2  # em: how far letters with tails reach below their line
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,13 @@ class Text:
             else self.x + (self.w - wide) / 2
         )
         return left, left + wide
+
+    def ink(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of its letters: from the capitals of the first line to the tails of the last one."""
+        left, right = self.extent()
+        line = self.font.size * self.font.lead
+        base = self.y + line / 2 + self.font.size * CAP / 2
+        return left, base - self.font.size * CAP, right, base + line * (len(self.lines) - 1) + self.font.size * TAIL
 
 
 @dataclass(slots=True)
@@ -152,7 +161,7 @@ class Tree:
     root: Box
     title: str
     summary: str
-    free: bool = False  # every node stands where the scene itself put it: only the canvas bounds it
+    free: bool = False  # every node stands where the scene itself put it: `check.py` says what still holds
 
 
 def move(nodes: Iterable[Node], dx: float, dy: float) -> None:

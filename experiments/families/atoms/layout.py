@@ -1,20 +1,21 @@
 """From atoms to a layout tree: each shape where its scene puts it, the words beside. A style has no say here.
 
-`strict` also holds the words against each other and against the shape they stand in, for lowerings that have content to fit.
+The layout checker judges whether words can be read (`check.py`). `strict` also holds them to the shape that they stand in, and names the
+content that is too long, for lowerings that have content to fit.
 """
 
 from __future__ import annotations
 
 from experiments import atom
 from experiments.compiler.bind import Bound, Item
-from experiments.compiler.colour import LEGIBLE, contrast
 from experiments.compiler.metric import CAP, width
 from experiments.compiler.tree import Box, Font, Ornament, Text, Tree
 from experiments.scene import Component
 from experiments.violation import Violation, shorten
 
 LEAD = 1.2
-Room = tuple[float, float, str]  # left, right, colour: what a text stands in
+Room = tuple[float, float]  # left, right: what a text stands in
+Ink = tuple[float, float, float, float]
 
 
 def lay_out(bound: Bound, summary: str, strict: bool = False) -> Tree:
@@ -30,7 +31,7 @@ def lay_out(bound: Bound, summary: str, strict: bool = False) -> Tree:
         elif item.part.kind != "canvas":
             root.add(_shape(item.part))
     if strict:
-        _judge(bound, root, (0.0, w, ground))
+        _judge(bound, root, (0.0, w))
     words = [line for node in root.children if isinstance(node, Text) for line in node.lines]
     title = (
         words[0] if words else bound.scene.topic.replace("_", " ") or header.get("layout", "drawing").replace("-", " ")
@@ -86,14 +87,14 @@ def _text(bound: Bound, item: Item, w: float, h: float) -> Text:
 
 
 def _judge(bound: Bound, root: Box, page: Room) -> None:
-    """Words stay inside the shape they stand in, are legible on it and keep clear of other words."""
+    """Words stay inside the shape they stand in and keep clear of other words."""
     shapes: list[Ornament] = []
-    texts: list[Text] = []
+    texts: list[tuple[Ink, Text]] = []
     for node in root.children:
         if isinstance(node, Ornament):
             shapes.append(node)
         elif isinstance(node, Text):
-            left, right, ground = _room(node, shapes, page)
+            left, right = _room(node, shapes, page)
             place = f"content.{node.path}"
             if node.x < left or node.x + node.w > right:
                 got = f"{node.w:.0f} px: {shorten(node.lines[0])}"
@@ -101,25 +102,13 @@ def _judge(bound: Bound, root: Box, page: Room) -> None:
                 bound.issues.append(
                     Violation(place, got, f"at most {room:.0f} px in this small picture; shorten the text")
                 )
-            if contrast(node.colour, ground) < LEGIBLE:
-                bound.issues.append(Violation(place, f"{node.colour} on {ground}", f"a contrast of at least {LEGIBLE}"))
-            for other in texts:
-                if (
-                    _ink(node)[0] < _ink(other)[1]
-                    and _ink(other)[0] < _ink(node)[1]
-                    and node.x < other.x + other.w
-                    and other.x < node.x + node.w
-                ):
+            ink = node.ink()
+            for taken, other in texts:
+                if ink[0] < taken[2] and taken[0] < ink[2] and ink[1] < taken[3] and taken[1] < ink[3]:
                     bound.issues.append(
                         Violation(place, f"words on top of `{other.path}`", "room of their own; shorten the text")
                     )
-            texts.append(node)
-
-
-def _ink(text: Text) -> tuple[float, float]:
-    """Top of the capitals and bottom of the descenders."""
-    base = text.y + text.h / 2 + text.font.size * CAP / 2
-    return base - text.font.size * CAP, base + text.font.size * 0.2
+            texts.append((ink, node))
 
 
 def _space(text: Text, left: float, right: float) -> float:
@@ -133,7 +122,7 @@ def _space(text: Text, left: float, right: float) -> float:
 
 
 def _room(text: Text, shapes: list[Ornament], page: Room) -> Room:
-    """The innermost filled shape under the point that a text hangs on, and the colour there."""
+    """The innermost shape under the point that a text hangs on."""
     middle = text.y + text.h / 2
     x = {"start": text.x, "middle": text.x + text.w / 2, "end": text.x + text.w}[text.anchor]
     room = page
@@ -144,5 +133,5 @@ def _room(text: Text, shapes: list[Ornament], page: Room) -> Room:
             and shape.y <= middle <= shape.y + shape.h
         ):
             inset = shape.stroke_width / 2 + 1 if shape.stroke else 1.0
-            room = shape.x + inset, shape.x + shape.w - inset, shape.fill or room[2]
+            room = shape.x + inset, shape.x + shape.w - inset
     return room
