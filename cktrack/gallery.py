@@ -1,7 +1,8 @@
 """`cktrack gallery`: a folder with one page that shows every family and form in every theme and density, and the pictures as SVG files.
 
 The page is one HTML file without scripts and without any address but those of the pictures beside it; it opens from a disk as from a
-server, and pictures are loaded when they come into view. Its bytes depend on the sources alone, but for the times (`--no-times`).
+server, and pictures are loaded when they come into view. It opens with one theme, each picture as wide as the page so that its words can
+be read; all themes side by side are a click away. Its bytes depend on the sources alone, but for the times (`--no-times`).
 Tone and background take turns, so that all of them are seen. Nothing is checked here that `compile` does not check.
 """
 
@@ -229,7 +230,7 @@ def page(shown: Sequence[Exhibit]) -> str:
     themes = list(dict.fromkeys(picture.theme for each in shown for picture in each.shown))
     links = "".join(f'<a href="#{name}">{escape(name.replace("_", " "))}</a>' for name in names)
     body = "".join(_section(name, [each for each in shown if each.family == name]) for name in names)
-    chosen = _choice("density", densities, "balanced") + _choice("theme", ["all", *themes], "all")
+    chosen = _choice("density", densities, "balanced") + _choice("theme", (*themes, "all"), (*themes, "all")[0])
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>Gallery</title><style>\n{STYLE.read_text()}{_rules(densities, themes)}\n</style></head>\n<body><header><h1>Gallery</h1>"
@@ -239,12 +240,10 @@ def page(shown: Sequence[Exhibit]) -> str:
 
 
 def _rules(densities: Sequence[str], themes: Sequence[str]) -> str:
-    """Which pictures a choice shows: one density, and all themes or one of them in a single, wider column."""
+    """Which pictures a choice shows: one density, and one theme or all of them (side by side, see the style sheet)."""
     rules = [f"body:has(#density-{d}:checked) .d-{d}{{display:block}}" for d in densities]
     for theme in themes:
-        chosen = f"body:has(#theme-{theme}:checked)"
-        rules.append(f"{chosen} .shot.shot:not(.t-{theme}){{display:none}}")
-        rules.append(f"{chosen} .row{{grid-template-columns:minmax(0,62rem)}}")
+        rules.append(f"body:has(#theme-{theme}:checked) .shot.shot:not(.t-{theme}){{display:none}}")
     return "\n".join(rules)
 
 
