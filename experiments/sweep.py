@@ -1,8 +1,8 @@
 """The sweep: which pictures can be made of what is found, and whether each is sound.
 
 Looks are every theme, tone, density and background; a case with a form is drawn in every legal count of it, one without in its own
-structure, an infographic on the small canvas besides, and then once more with each value of each further style attribute. `cktrack
-check` runs the whole, tests a fixed part.
+structure, an infographic on the small canvas besides. Then each case, one with a form in its usual counts, meets each value of each
+further style attribute, in every density. `cktrack check` runs the whole, tests a fixed part.
 Nothing is drawn to disk, and nothing is judged here: a picture that compiles has passed the layout checker and the validator.
 """
 
@@ -83,11 +83,11 @@ def _small(one: case.Case) -> Iterator[Shot]:
 
 
 def further(one: case.Case, attributes: Sequence[str] = FURTHER) -> Iterator[Shot]:
-    """Each value of each further attribute, in every density, for cases that state their style."""
-    if not one.form:
-        for attribute in attributes:
-            for value, density in product(AXES[attribute], DENSITIES):
-                yield Shot(one, replace(Style(density=density), **{attribute: value}))
+    """Each value of each further attribute, in every density; a case with a form in the form's usual counts."""
+    counts = tuple(families.load(one.family).forms[one.form].usual.items()) if one.form else None
+    for attribute in attributes:
+        for value, density in product(AXES[attribute], DENSITIES):
+            yield Shot(one, replace(Style(density=density), **{attribute: value}), counts)
 
 
 def extremes(one: case.Case) -> Iterator[Shot]:

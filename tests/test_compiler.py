@@ -43,6 +43,18 @@ def test_every_picture_is_sound(one: case.Case) -> None:
     assert not tally.faults and tally.pictures >= 20
 
 
+def test_a_sweep_shows_every_case_in_every_look_and_with_every_further_value() -> None:
+    """Also a case whose own text states no further value: the layout that draws it meets these in other texts."""
+    values = {(name, value) for name in sweep.FURTHER for value in AXES[name]}
+    for one in case.every():
+        legal, looks, further = sweep.counts_of(one), list(sweep.looks(one)), list(sweep.further(one))
+        assert {(shot.style, shot.counts) for shot in looks} >= set(product(STYLES, legal)), one.id
+        assert {shot.counts for shot in further} <= set(legal), one.id
+        for density in DENSITIES:
+            styles = [shot.style for shot in further if shot.style.density == density]
+            assert {(name, getattr(style, name)) for style in styles for name in sweep.FURTHER} >= values, one.id
+
+
 @pytest.mark.parametrize("one", case.every(), ids=lambda c: c.id)
 def test_counts_are_drawn(one: case.Case) -> None:
     """Each component of the scene is in the tree, and nothing of the content beyond it."""
