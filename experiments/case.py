@@ -34,7 +34,7 @@ class CaseError(ViolationError):
 
 @dataclass(frozen=True)
 class Case:
-    """One case. `topic` and `components` belong to scenes, `form` to bundles."""
+    """One case. `topic` and `components` belong to scenes, `form` to bundles; the content says it too, for surfaces that cannot."""
 
     id: str
     family: str
@@ -114,7 +114,15 @@ def read(path: Path, family: str) -> Case:
         if scene.family != family:
             raise CaseError([Violation(f"{path.name}: scene", f"a {scene.family}", f"a {family}, as its folder says")])
         topic, components, words = scene.topic, scene.components, scene.words
-    return Case(record["case"], family, surface, record["content"], topic, form, components, words)
+    return Case(
+        record["case"], family, surface, _formed(record["content"], family, form), topic, form, components, words
+    )
+
+
+def _formed(content: Any, family: str, form: str) -> Any:
+    """The content of a case, with its form where the family has a place for it: most surfaces cannot write a form, and the picture needs it."""
+    has_place = form and isinstance(content, Mapping) and "form" in families.load(family).content.model_fields
+    return {**content, "form": form} if has_place else content
 
 
 def _holds(content: Any, ref: str) -> bool:

@@ -275,6 +275,10 @@ class Family(ABC):
         """The content that a scene is bound to: the document, and the words that the scene brings along."""
         return {**content, "words": [text for _, text in scene.words]} if scene.words else content
 
+    def form_of(self, bound: Bound) -> str:
+        """Which form a scene has where neither it nor its content states one: the first, unless a family can tell by what is bound."""
+        return next(iter(self.forms), "")
+
     @abstractmethod
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:
         """The layout tree of a bound scene."""

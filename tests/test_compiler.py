@@ -20,8 +20,9 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import case, compiler, families, sweep
+from experiments import arrange, case, compiler, families, surfaces, sweep
 from experiments.compiler import CompileError, canonical, png, validate
+from experiments.compiler.bind import bind
 from experiments.family import Fault
 from experiments.scene import Component, Counts, Scene
 from experiments.style import AXES, DENSITIES, Style
@@ -122,15 +123,80 @@ def test_styles_look_different() -> None:
     assert heights[0] * 1.12 < heights[1] and heights[1] * 1.12 < heights[2]
 
 
-def test_forms_look_different() -> None:
-    for family in bundle.families():
-        drawn = set()
-        for form in families.load(family).forms:
-            one = next(c for c in case.every(family, "bundle") if c.form == form)
-            tree = compiler.lay_out(one.scene(Style()), one.content)
-            shapes = {type(n).__name__ + getattr(n, "kind", "") for n in compiler.tree.walk(tree.root)}
-            drawn.add((len(tree.root.children), *sorted(shapes)))
-        assert len(drawn) == len(families.load(family).forms)
+def without_form(one: case.Case, surface: str, counts: Counts | None = None, **asked: str) -> Scene:
+    """A case with a form as a surface says it that has no tag for one."""
+    scene = arrange.arrange(one.scene(Style(), counts), one.id, asked)
+    module = surfaces.load(surface)
+    return module.parse(module.format(scene))
+
+
+SAID = [(f, s) for f in bundle.families() for s in surfaces.names() if f in surfaces.load(s).families()]
+
+
+@pytest.mark.parametrize(("family", "surface"), SAID)
+def test_forms_look_different(family: str, surface: str) -> None:
+    """Whether the text states the form, or only the content does."""
+    drawn = set()
+    for form in families.load(family).forms:
+        one = next(c for c in case.every(family, "bundle") if c.form == form)
+        scene = one.scene(Style()) if surface == "bundle" else without_form(one, surface)
+        tree = compiler.lay_out(scene, one.content)
+        shapes = {type(n).__name__ + getattr(n, "kind", "") for n in compiler.tree.walk(tree.root)}
+        drawn.add((len(tree.root.children), *sorted(shapes)))
+    assert len(drawn) == len(families.load(family).forms)
+
+
+@pytest.mark.parametrize("one", [c for c in case.every() if c.form], ids=lambda c: c.id)
+def test_a_scene_without_a_form_is_drawn_in_the_form_of_its_content(one: case.Case) -> None:
+    """Box by box as the bundle is, in every sample of counts; only addresses are not counted there."""
+
+    def boxes(scene: Scene) -> list[str]:
+        nodes = compiler.tree.walk(compiler.compile(scene, one.content).tree.root)
+        return [node.path for node in nodes if isinstance(node, compiler.tree.Box | compiler.tree.Link)]
+
+    every = sweep.counts_of(one)
+    for counts in every[:: max(1, len(every) // 5)]:
+        free = without_form(one, "compact", counts)
+        assert not free.form and bind(free, one.content).form == one.form
+        assert boxes(free) == boxes(one.scene(Style(), counts))
+
+
+def test_lanes_and_form_of_a_timeline_are_both_seen() -> None:
+    """Lanes put the stages, the form begins them with dates or numbers; content without a form goes by the lanes."""
+    one = case.load("timeline", "http_versions")
+    drawn = {}
+    for form, lanes in product(families.load("timeline").forms, arrange.LANES):
+        scene = without_form(one, "compact", lanes=lanes)
+        drawn[form, lanes] = compiler.compile(scene, {**one.content, "form": form}).svg
+    assert len(set(drawn.values())) == 6
+    plain = {name: part for name, part in one.content.items() if name != "form"}
+    for lanes in arrange.LANES:
+        form = "stage_sequence" if lanes == "middle" else "milestone_chain"
+        assert compiler.compile(without_form(one, "compact", lanes=lanes), plain).svg == drawn[form, lanes]
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_what_a_selection_picks_is_drawn_without_a_form(stated: bool) -> None:
+    """A tick in each stage, and another picture where another detail is picked; content that picks need not state its form."""
+    one = case.load("system_diagram", "kernel_dispatch")
+    document = copy.deepcopy({k: v for k, v in one.content.items() if stated or k != "form"})
+    scene = without_form(one, "compact", order="pairs_swapped")
+    tree = compiler.lay_out(scene, document)
+    ticks = [n for n in compiler.tree.walk(tree.root) if getattr(n, "kind", "") == "polyline"]
+    assert len(ticks) == len(scene.of("system_stage"))
+    before = compiler.compile(scene, document).svg
+    document["stages"]["stage_2"]["pick"] = 1
+    assert compiler.compile(scene, document).svg != before
+
+
+@pytest.mark.parametrize("family", ["memory_map", "system_diagram", "timeline"])
+def test_content_states_any_form_of_its_family_and_no_other(family: str) -> None:
+    one = next(c for c in case.every(family) if c.form)
+    free = without_form(one, "gold")
+    for form in families.load(family).forms:
+        assert bind(free, {**one.content, "form": form}).form == form
+    found = refused(gold.format(free), {**one.content, "form": "spiral"}, "gold")
+    assert len(found) == 1 and found[0].startswith("content.form: got 'spiral'")
 
 
 # ---- structures that no case has
@@ -193,7 +259,7 @@ def reword(value: object, draw: random.Random) -> None:
     ):
         if not isinstance(child, str):
             reword(child, draw)
-        elif key not in ("state", "span", "accent", "variant") and draw.random() < 0.33:
+        elif key not in ("form", "state", "span", "accent", "variant") and draw.random() < 0.33:
             value[key] = " ".join(draw.choices(LONG, k=draw.choice((1, 1, 2, 3, 5, 9))))[:150].strip()  # type: ignore[index]
 
 

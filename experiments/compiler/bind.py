@@ -64,6 +64,11 @@ class Bound:
     content: Shape
     issues: list[Violation] = field(default_factory=list)
 
+    @property
+    def form(self) -> str:
+        """The form in which the scene is drawn: its own, else the one that its content states, else what its family makes of the two."""
+        return self.scene.form or getattr(self.content, "form", None) or self.family.form_of(self)
+
     def all(self, *kinds: str) -> list[Item]:
         return [item for item in self.items if item.part.kind in kinds]
 

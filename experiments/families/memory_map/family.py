@@ -5,6 +5,7 @@ arena.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from pydantic import Field
 
@@ -43,13 +44,19 @@ class Card(Shape):
     lines: tuple[Short, ...] = Field(default=(), max_length=10)
 
 
-class Content(Shape):
+class Map(Shape):
+    """What lies where, whatever it is drawn as."""
+
     header: Header
     offsets: tuple[Short, ...] = ()
     segments: dict[Key, Segment] = Field(min_length=1, max_length=24)
     brackets: dict[Key, Bracket] = Field(default={})
     cards: dict[Key, Card] = Field(default={})
     footer: Footer | None = None
+
+
+class Content(Map):
+    form: Literal["layer_stack", "typed_regions", "arena_sections"] | None = None
 
 
 class MemoryMap(Family):
@@ -93,6 +100,12 @@ class MemoryMap(Family):
         ):
             for i in range(1, number + 1):
                 yield Component(kind, id=f"{stem}_{i}", ref=f"{stem}s.{stem}_{i}")
+
+    def form_of(self, bound: Bound) -> str:
+        """Brackets need a stack, sections need parts."""
+        if bound.one("region_bracket"):
+            return "layer_stack"
+        return "arena_sections" if all(item.data.parts for item in bound.all("memory_segment")) else "typed_regions"
 
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:
         return lay_out(bound, sheet, self.summary(bound))

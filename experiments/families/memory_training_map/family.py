@@ -9,7 +9,7 @@ from dataclasses import replace
 from experiments.compiler.bind import Bound
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Tree
-from experiments.families.memory_map.family import Content, MemoryMap
+from experiments.families.memory_map.family import Map, MemoryMap
 from experiments.families.memory_training_map.layout import lay_out
 from experiments.family import Family, by_name
 
@@ -20,7 +20,7 @@ class MemoryTrainingMap(Family):
     name = "memory_training_map"
     tied = ("region_bracket",)
     title = "Memory of a training run"
-    content = Content
+    content = Map
     kinds = by_name(*(replace(kind, at_least=LEAST.get(kind.name, kind.at_least)) for kind in MemoryMap.kinds.values()))
 
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:

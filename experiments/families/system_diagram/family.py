@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -16,6 +17,8 @@ from experiments.content import Footer, Header, Key, Label, Panel, Shape
 from experiments.families.system_diagram.layout import lay_out
 from experiments.family import Family, Fault, Form, Kind, by_name
 from experiments.scene import Component, Scene
+
+FormName = Literal["linear_pipeline", "build_path", "selection_path"]
 
 
 class Stage(Panel):
@@ -31,6 +34,7 @@ class Stage(Panel):
 
 
 class Content(Shape):
+    form: FormName | None = None
     header: Header
     stages: dict[Key, Stage] = Field(min_length=2, max_length=16)
     links: dict[Key, Label] = Field(default={})
@@ -54,12 +58,7 @@ class SystemDiagram(Family):
         Kind("terminal_panel", 3, (Panel,), at_least=1, at_most=1, id_tag="panel_id", last=True),
         Kind("footer_note", 4, (Footer,), at_most=1),
     )
-    forms = by_name(
-        *(
-            Form(name, RANGES, USUAL, {"links": ("stages", 0)})
-            for name in ("linear_pipeline", "build_path", "selection_path")
-        )
-    )
+    forms = by_name(*(Form(name, RANGES, USUAL, {"links": ("stages", 0)}) for name in get_args(FormName)))
 
     def parts(self, form: Form, counts: Mapping[str, int]) -> Iterator[Component]:
         names = [*(f"stage_{i}" for i in range(1, counts["stages"] + 1)), "terminal"]
@@ -77,6 +76,11 @@ class SystemDiagram(Family):
         stages, links = len(scene.of("system_stage")), scene.of("system_link")
         if len(links) < stages:
             yield Fault(None, f"{len(links)} links for {stages} stages", "as many links as stages, or more")
+
+    def form_of(self, bound: Bound) -> str:
+        """Where something is picked there are choices to show; a build path can only be stated."""
+        picks = [item.data.pick for item in bound.all("system_stage") if item.data.pick is not None]
+        return "selection_path" if picks else "linear_pipeline"
 
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:
         return lay_out(bound, sheet, self.summary(bound))

@@ -21,10 +21,8 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
         return _branching(bound, sheet, items, links, summary)
     page = Page(bound, sheet)
     page.header()
-    form = bound.scene.form or "linear_pipeline"
-    {"linear_pipeline": draw_pipeline, "build_path": draw_route, "selection_path": draw_selection}[form](
-        page, items, list(links.values())
-    )
+    draw = {"linear_pipeline": draw_pipeline, "build_path": draw_route, "selection_path": draw_selection}[bound.form]
+    draw(page, items, list(links.values()))
     page.footer()
     return page.finish(summary)
 

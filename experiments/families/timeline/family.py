@@ -1,9 +1,10 @@
-"""Timeline: dated milestones on both sides of a spine, or a sequence of stages in rows."""
+"""Timeline: dated milestones or numbered stages, on both sides of a spine or in rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from typing import Literal
 
 from pydantic import Field
 
@@ -28,6 +29,7 @@ class Stage(Shape):
 
 
 class Content(Shape):
+    form: Literal["milestone_chain", "stage_sequence"] | None = None
     header: Header
     stages: dict[Key, Stage] = Field(min_length=2, max_length=16)
     footer: Footer | None = None
@@ -87,6 +89,11 @@ class Timeline(Family):
                 f"no arrow {' or '.join(sorted(f'{a}->{b}' for a, b in missing))}",
                 "an arrow between all neighbouring stages",
             )
+
+    def form_of(self, bound: Bound) -> str:
+        """Stages that all stand on the line are steps."""
+        lanes = {part.get("lane") for part in bound.scene.of("timeline_stage")}
+        return "stage_sequence" if lanes == {"center"} else "milestone_chain"
 
     def draw(self, bound: Bound, sheet: Sheet) -> Tree:
         return lay_out(bound, sheet, self.summary(bound))

@@ -1,4 +1,4 @@
-"""Layouts of a timeline: milestones above and below a spine of date badges, or rows of numbered stage cards."""
+"""Layouts of a timeline: lanes put its stages on both sides of a spine or in rows, its form begins them with dates or with numbers."""
 
 from __future__ import annotations
 
@@ -24,19 +24,24 @@ def lay_out(bound: Bound, sheet: Sheet, summary: str) -> Tree:
     page = Page(bound, sheet)
     page.header()
     lanes = {item.part.get("lane") for item in bound.all("timeline_stage")}
-    (_sequence if lanes == {"center"} else _milestones)(page)
+    (_rows if lanes == {"center"} else _spine)(page)
     page.footer()
     return page.finish(summary)
+
+
+def _is_numbered(page: Page) -> bool:
+    """Whether stages begin with their number and say their badge as a step's name, or begin with the badge as a date."""
+    return page.bound.form == "stage_sequence"
 
 
 def _colour(sheet: Sheet, item: Item, index: int) -> str:
     return sheet.named(item.data.accent, index)
 
 
-# ---- milestones
+# ---- along a spine
 
 
-def _milestones(page: Page) -> None:
+def _spine(page: Page) -> None:
     """Badges in equal steps along the spine; cards as wide as the neighbours in their lane allow. Where words do not fit so, the spine breaks
     into rows, joined round the outside.
     """
@@ -145,19 +150,20 @@ def _arrows(page: Page, boxes: list[Box]) -> None:
 
 
 def _badge(page: Page, item: Item, index: int, room: float) -> Box:
-    """The date on the spine, at the origin; a number where the content gives none."""
+    """The date on the spine, at the origin; a number in a sequence, or where the content gives no date."""
     ground = page.sheet.ground(page.sheet.line(_colour(page.sheet, item, index)))
-    words = item.data.badge or str(index + 1)
-    return page.labels.box(
-        f"{item.id} badge", f"{item.ref}.badge", words, "strong", room, ground, edge=12, lift=6, radius=14
-    )
+    date = None if _is_numbered(page) else item.data.badge
+    path, words = (f"{item.ref}.badge", date) if date else (f"{item.ref} number", str(index + 1))
+    return page.labels.box(f"{item.id} badge", path, words, "strong", room, ground, edge=12, lift=6, radius=14)
 
 
 def _words(page: Page, item: Item, index: int, wide: float, most: int) -> Flow:
     sheet, data = page.sheet, item.data
-    flow = page.flow(wide, sheet.surface)
-    flow.text(f"{item.ref}.title", data.title, "title", most=3)
-    return _lines(flow, item, _colour(sheet, item, index), most)
+    colour, flow = _colour(sheet, item, index), page.flow(wide, sheet.surface)
+    if _is_numbered(page) and data.badge:
+        flow.text(f"{item.ref}.badge", data.badge, "strong", colour, most=2)
+    flow.text(f"{item.ref}.title", data.title, "title", gap=sheet.pad * 0.25, most=3)
+    return _lines(flow, item, colour, most)
 
 
 def _lines(flow: Flow, item: Item, colour: str, most: int) -> Flow:
@@ -174,10 +180,10 @@ def _lines(flow: Flow, item: Item, colour: str, most: int) -> Flow:
     return flow
 
 
-# ---- sequence
+# ---- in rows
 
 
-def _sequence(page: Page) -> None:
+def _rows(page: Page) -> None:
     """One row of cards, two where there are more than four, more where words do not fit so; arrows join them, one turns back between rows."""
     sheet, items = page.sheet, page.bound.all("timeline_stage")
     most = len(items) if len(items) <= 4 else (len(items) + 1) // 2
@@ -187,7 +193,8 @@ def _sequence(page: Page) -> None:
         return (page.room - gap * (columns - 1)) / columns
 
     def measure(columns: int, note: int) -> list[Flow]:
-        return [_numbered(page, item, i, width(columns) - 2 * sheet.pad, note) for i, item in enumerate(items)]
+        write = _numbered if _is_numbered(page) else _dated
+        return [write(page, item, i, width(columns) - 2 * sheet.pad, note) for i, item in enumerate(items)]
 
     columns, flows = _fitting(page, _tries(len(items), most), measure)
     wide = width(columns)
@@ -232,5 +239,15 @@ def _numbered(page: Page, item: Item, index: int, wide: float, most: int) -> Flo
         text = Text.at(f"{item.ref}.badge", size + 12, 0, room, fitted, flow.ground.text(colour))
         text.y = (size - text.h) / 2
         flow.nodes.append(text)
+    flow.text(f"{item.ref}.title", data.title, "section", gap=sheet.pad * 0.6, most=3)
+    return _lines(flow, item, colour, most)
+
+
+def _dated(page: Page, item: Item, index: int, wide: float, most: int) -> Flow:
+    """The date as a badge, then the words."""
+    sheet, data = page.sheet, item.data
+    colour, flow = _colour(sheet, item, index), page.flow(wide, sheet.surface)
+    if data.badge:
+        flow.badge(f"{item.ref}.badge", data.badge, colour)
     flow.text(f"{item.ref}.title", data.title, "section", gap=sheet.pad * 0.6, most=3)
     return _lines(flow, item, colour, most)
