@@ -1,6 +1,7 @@
 """Atoms: a small drawing whose scene places every shape and word itself. No forms, no layout and, for literal words, no content.
 
-What a scene draws is what it says: the checks are those of its own geometry (`atom.py`), and that words stay on the canvas.
+What a scene draws is what it says: the checks are those of its own geometry (`atom.py`), that words stay on the canvas, and that they
+can be read there (`compiler/check.py`).
 """
 
 from __future__ import annotations
