@@ -311,7 +311,9 @@ def rows_of(spec):
     """A row for each trained target and each way of asking that any rung of the spec has, in turn: all wordings, without the weights."""
     best = next(name for name, rung in spec.rungs.items() if rung.headline)
     ways = {way: 1 for rung in spec.rungs.values() for mixture in rung.mixture.values() for way in mixture}
-    rung = spec.rungs[best].model_copy(update={"mixture": {"pretrain": ways}, "baseline": None})
+    rung = spec.rungs[best]
+    alone = rung.published.model_copy(update={"best": None})
+    rung = rung.model_copy(update={"mixture": {"pretrain": ways}, "baseline": None, "published": alone})
     light = spec.model_copy(update={"rungs": {best: rung}})
     return [r.text for r in stage_rows(Selected(spec=light, name=best), "pretrain", pools_of(spec.name))]
 
