@@ -11,6 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+# Packages are compiled to bytecode as they are first imported, once: an environment that forbids it would compile them in every process.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: rung test ui lint sanitize bench clean install engine cairo
 
 rung: install
