@@ -53,7 +53,7 @@ class Style:
     """A picture's look. `None` = the text did not say; the sheet then derives it from the density.
 
     A family uses what applies to it: `hero` and `rail` shape the header, `connector` the links, `columns` counts in dashboards, flows and
-    pipelines; `emphasis` is read and written by scene surfaces and has no effect.
+    pipelines; `emphasis` places the accent of infographics; the other families read and write it, and draw the same.
     """
 
     theme: str = "infra_dark"

@@ -27,6 +27,7 @@ FURTHER = (
     "hero",
     "rail",
     "columns",
+    "emphasis",
     "connector",
 )  # attributes that change a drawing
 SIDES = 400.0, 2400.0, 3000.0  # px: least width, most width, most height of a picture

@@ -412,8 +412,22 @@ def test_where_most_outputs_are_off_the_grammar_a_drawn_sample_is_measured(monke
     numbers = column.measures(CONTRACT, outputs)
     assert (numbers["constrained.n"], numbers["constrained.exact"], numbers["repaired.n"]) == (3, 0.0, len(prompts))
     (line,) = [row for row in column.table(outputs) if row.startswith("| constrained")]
-    assert f"a sample of 3 of {len(prompts)} cases, raw exact 3" in line and "0.0%" in line
-    assert diagnosis.facts(CONTRACT, outputs, numbers).won is None, "the mask was asked no miss"
+    assert f"a sample of 3 of {len(prompts)} outputs off the grammar" in line and "0.0%" in line
+    assert diagnosis.facts(CONTRACT, outputs, numbers).won is None, "there is no miss"
+
+
+def test_what_a_sample_of_the_mask_leaves_out_is_counted_by_what_it_asks():
+    """Of thirty outputs twenty are on the grammar and exact, and ten off it; of two that are asked, one is won: 25 of 30 in all."""
+    right = [replace(outputs_of(str)[0], columns={}) for _ in range(30)]
+    wrong = replace(outputs_of(lambda text: "no")[0], columns={})
+    kept = [replace(o, columns={"constrained": column.Column(None, "eos", o.score)}) for o in right[:20]]
+    asked = [replace(wrong, columns={"constrained": column.Column("text", "eos", o.score)}) for o in (right[0], wrong)]
+    outputs = [*kept, *asked, *[wrong] * 8]
+    numbers = column.measures(CONTRACT, outputs)
+    assert numbers["constrained.exact"] == pytest.approx(25 / 30) and numbers["constrained.n"] == 22
+    assert numbers["constrained.changed"] == pytest.approx(10 / 30)
+    (line,) = [row for row in column.table(outputs) if row.startswith("| constrained")]
+    assert "a sample of 2 of 10 outputs" in line and "83.3%" in line
 
 
 def test_a_sample_of_the_mask_is_held_to_its_own_misses():
@@ -436,4 +450,4 @@ def test_a_sample_of_the_mask_is_held_to_its_own_misses():
 
 def test_the_documents_say_how_many_are_measured():
     said = (Path(__file__).parent.parent / "docs/probe.md").read_text()
-    assert f"If more than {constrain.MOST} outputs" in said and f"measured on {constrain.MOST} cases" in said
+    assert f"If more than {constrain.MOST} outputs" in said and f"{constrain.MOST} of them\nare asked" in said

@@ -31,6 +31,11 @@ class Column:
     steps: tuple[str, ...] = ()
     turned: int = 0
 
+    @property
+    def changed(self) -> bool:
+        """Whether it was repaired or asked again."""
+        return self.text is not None
+
     def as_dict(self) -> dict[str, Any]:
         """What is kept; scores are computed anew from it."""
         return {
@@ -63,18 +68,28 @@ def again(contract: dict, case: dict, kept: Mapping[str, Any], raw: str, scored:
     return Column(text, kept["stop"], found, tuple(kept["steps"]), kept["turned"])
 
 
+def standing(outputs: Sequence[Any], name: str) -> list[tuple[Any, float]]:
+    """The outputs that have a column, each with how many it stands for: one, and those that were changed also for the others that would have been,
+    where a sample of them was asked. Together they stand for all outputs.
+    """
+    mine = [o for o in outputs if name in o.columns]
+    changed = sum(o.columns[name].changed for o in mine)
+    times = 1 + (len(outputs) - len(mine)) / changed if changed else 1.0
+    return [(o, times if o.columns[name].changed else 1.0) for o in mine]
+
+
 def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
-    """Metrics of scored outputs (`session.Output`): `constrained.exact` and the like over the cases that have the column (`.n`: how many);
+    """Metrics of scored outputs (`session.Output`): `constrained.exact` and the like (`.n`: how many cases were looked at for them);
     `FLAW_rate`; `gold_asset_parity_score`, the share of different expected outputs whose text compiles to the picture of the scene that was meant.
     """
     found: dict[str, float] = {}
     for name in NAMES:
-        mine = [o.columns[name] for o in outputs if name in o.columns]
+        mine = standing(outputs, name)
         if mine:
             for counted in COUNTED:
-                held = sum(getattr(one.score, counted) for one in mine)
-                found[f"{name}.{'truncation' if counted == 'truncated' else counted}"] = held / len(mine)
-            found[f"{name}.changed"] = sum(one.text is not None for one in mine) / len(mine)
+                held = sum(times * getattr(o.columns[name].score, counted) for o, times in mine)
+                found[f"{name}.{'truncation' if counted == 'truncated' else counted}"] = held / len(outputs)
+            found[f"{name}.changed"] = sum(times * o.columns[name].changed for o, times in mine) / len(outputs)
             found[f"{name}.n"] = float(len(mine))
     flaws = Counter(f for o in outputs for f in flaw.flaws(contract["surface"], o.raw, o.stop, contract["prompt_only"]))
     found |= {f"{name}_rate": flaws[name] / max(1, len(outputs)) for name in flaw.FLAWS}
@@ -84,24 +99,24 @@ def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
 
 
 def table(outputs: Sequence[Any]) -> list[str]:
-    """Markdown lines: raw, constrained and repaired side by side; `-` for what was not measured, and how many cases a sample has."""
+    """Markdown lines: raw, constrained and repaired side by side; `-` for what was not measured, and how many of how many were asked."""
     lines = [
         "| | " + " | ".join(("exact", "renderable", "materialized", "truncation", "changed")) + " |",
         "|---" * 6 + "|",
     ]
     for name in ("raw", *NAMES):
-        mine = [o.columns[name] for o in outputs if name in o.columns]
-        scores = [o.score for o in outputs] if name == "raw" else [one.score for one in mine]
+        mine = standing(outputs, name)
+        scores = [(o.score, 1.0) for o in outputs] if name == "raw" else [(o.columns[name].score, t) for o, t in mine]
         if not scores:
             lines.append(f"| {name} |" + " - |" * 5)
             continue
-        cells = [f"{sum(getattr(s, c) for s in scores) / len(scores):.1%}" for c in COUNTED]
-        changed = "" if name == "raw" else str(sum(one.text is not None for one in mine))
-        right = sum(o.score.exact for o in outputs if name in o.columns)
+        cells = [f"{sum(times * getattr(s, c) for s, times in scores) / len(outputs):.1%}" for c in COUNTED]
+        changed = sum(o.columns[name].changed for o, _ in mine)
+        off = changed + len(outputs) - len(mine)
         sample = (
-            f" (a sample of {len(scores)} of {len(outputs)} cases, raw exact {right})"
-            if len(scores) < len(outputs)
+            f" (asked: a sample of {changed} of {off} outputs off the grammar)"
+            if name != "raw" and off > changed
             else ""
         )
-        lines.append(f"| {name}{sample} | " + " | ".join([*cells, changed]) + " |")
+        lines.append(f"| {name}{sample} | " + " | ".join([*cells, "" if name == "raw" else str(changed)]) + " |")
     return lines

@@ -1,9 +1,9 @@
 """The constrained column: what the same model says where the surface's grammar masks what it may say.
 
 Greedy over allowed tokens. A raw output that ended by itself and says a scene as its surface writes it was never off the grammar, so the
-mask would have changed nothing in it, and it is kept; only the others are asked again, token by token. Where these are more than MOST, the column
-is that of a drawn sample of MOST cases. Nothing here is promoted on: that everything closes and parses is a property of the mask
-(`mask.py`), not of the model.
+mask would have changed nothing in it, and it is kept; only the others are asked again, token by token. Where these are more than MOST, a drawn
+sample of them is asked, and each of it counts for as many as were left out (`column.standing`). Nothing here is promoted on: that everything
+closes and parses is a property of the mask (`mask.py`), not of the model.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from experiments.pools import shuffled
 from experiments.tag import SurfaceError
 from experiments.tokenizer import Coder
 
-MOST = 20  # outputs that are asked again, for asking token by token is dear; where more are off the grammar, cases of the sample
+MOST = 20  # outputs that are asked again, for asking token by token is dear; where more are off the grammar, so many of them
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def guide(
     off = [at for at, (raw, stop) in enumerate(answers) if not is_canonical(surface, raw, stop)]
     why = "" if grammar else f"the surface {surface} has no grammar"
     if len(off) > MOST:
-        for at in shuffled(seed, "constrained", range(len(answers)))[MOST:]:
+        for at in shuffled(seed, "constrained", off)[MOST:]:
             found[at] = Guided("", "none", left_out=True)
     for at in (at for at in off if not found[at].left_out):
         if why or grammar is None:

@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from experiments import look as looks
-from experiments.probes import flaw
+from experiments.probes import column, flaw
 from experiments.split import fold
 
 FEW = 0.02  # a share of cases below which a class is not called found
 STRONG, WEAK = 0.8, 0.5  # families, splits
 LOW = 0.1  # a loss below it, in nats per target
-ENOUGH = 3  # misses that the mask was asked: what it does to fewer says nothing
+ENOUGH = 3  # misses: what the mask does to fewer says nothing
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Facts:
     style_drift: float | None
     gold_parity: float | None
     repaired: float | None = None
-    won: float | None = None  # by the mask, of the misses among the cases that it was asked; None of fewer than ENOUGH
+    won: float | None = None  # by the mask, of the misses; None of fewer than ENOUGH
     final_loss: float | None = None
     longest: float | None = None  # the longest prompt with its expected output, as a share of the context
 
@@ -82,7 +82,8 @@ def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping
     for o in outputs:
         seen.update(flaw.flaws(surface, o.raw, o.stop, contract["prompt_only"]))
 
-    masked = [o for o in outputs if "constrained" in o.columns and not o.score.exact]
+    masked = [(o, times) for o, times in column.standing(outputs, "constrained") if not o.score.exact]
+    won = sum(times * o.columns["constrained"].score.exact for o, times in masked)
 
     def share(true: Callable[[Any], bool], among: Sequence[Any] = outputs) -> float:
         return sum(map(true, among)) / max(1, len(among))
@@ -108,7 +109,7 @@ def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping
         style_drift=share(lambda o: flaw.off_look(surface, o.raw, o.case["expected"])) if dressed else None,
         gold_parity=given.get("gold_asset_parity_score"),
         repaired=given.get("repaired.exact"),
-        won=share(lambda o: o.columns["constrained"].score.exact, masked) if len(masked) >= ENOUGH else None,
+        won=won / sum(times for _, times in masked) if len(masked) >= ENOUGH else None,
         final_loss=given.get("final_loss"),
         longest=given.get("longest_share_of_context"),
     )
@@ -316,7 +317,7 @@ def _leak(f: Facts) -> bool:
     "keep these weights; put the listed repair steps or the mask behind the decoder, and train no repair rung",
 )
 def _mechanical(f: Facts) -> bool:
-    """Listed repair steps win back at least half of the misses, or the mask half of those that it was asked."""
+    """Listed repair steps win back at least half of the misses, or the mask half of them."""
     return (f.repaired or 0.0) - f.exact >= 0.5 * (1 - f.exact) or (f.won or 0.0) >= 0.5
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from functools import lru_cache
 
+import numpy as np
+
 from experiments import atom, block, look, order, surfaces
 from experiments.probes.score import markers, spills
 from experiments.split import fold, tags
@@ -20,7 +22,7 @@ Names = Container[str]
 Flaw = Callable[[str, str, str, Names], bool]
 FLAWS: dict[str, Flaw] = {}
 SPECIAL = re.compile(r"<\|[a-z_]+\|>")
-LOOP = re.compile(r"(.{1,32}?)\1{7}")
+RUN, TIMES = 32, 8  # the longest run of characters that is looked for, and how often it has to come in a row
 _TAG = re.compile(r"\[(/?)([A-Za-z][A-Za-z0-9_]*)(:[^\[\]\s]*)?\]")
 
 
@@ -99,7 +101,14 @@ def repeats(surface: str, text: str, stop: str, prompts: Names) -> bool:
     """Four equal pieces in a row, or eight equal runs of up to 32 characters, or eight characters and more of only two kinds."""
     pieces = text.split()
     in_a_row = any(len(set(pieces[i : i + 4])) == 1 for i in range(len(pieces) - 3))
-    return in_a_row or bool(LOOP.search(f"{text} ")) or (len(text) >= 8 and len(set(text) - {" "}) <= 2)
+    return in_a_row or _loops(f"{text} ") or (len(text) >= 8 and len(set(text) - {" "}) <= 2)
+
+
+def _loops(text: str) -> bool:
+    """Whether a run of up to RUN characters comes TIMES times in a row: each character is then the one a run's length before."""
+    letters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    lengths = range(1, min(RUN, len(text) // TIMES) + 1)
+    return any(b"\1" * n * (TIMES - 1) in (letters[n:] == letters[:-n]).tobytes() for n in lengths)
 
 
 def once(surface: str, text: str) -> Iterator[re.Match[str]]:
