@@ -39,8 +39,12 @@ class ParityError(RuntimeError):
 def precision_for(layers: int, head_dim: int) -> str:
     """The quickest precision that may be trained in here: bf16 where the CPU multiplies it and a model of this shape holds its bound, else
     fp32. The gate measures it all the same."""
-    holds = layers <= DEEPEST and head_dim >= NARROWEST
-    return "bf16" if holds and loader.why_not("bf16") is None else "fp32"
+    return "bf16" if holds_bf16(layers, head_dim) and loader.why_not("bf16") is None else "fp32"
+
+
+def holds_bf16(layers: int, head_dim: int) -> bool:
+    """Whether a model of this shape holds the bound of bf16, on a CPU that multiplies it."""
+    return layers <= DEEPEST and head_dim >= NARROWEST
 
 
 def sample_batch(config: Config, rows: int, time: int, seed: int) -> Batch:

@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from cengine.parity import holds_bf16
 from experiments import axis, brief, coders, document, families, look, prompt, surfaces
 from experiments.spec import PROSE, STAGES, Record, Selected, Spec
 from experiments.split import COUNTS
@@ -292,8 +293,13 @@ def _changes(spec: Spec) -> Iterator[Violation]:
 
 
 def _compared(spec: Spec, name: str) -> dict[str, Any]:
-    """What an axis is a place of: all that trains, and by which gates the outcome is judged."""
-    return {**Selected(spec=spec, name=name).settings(), "gates": spec.rungs[name].gates}
+    """What an axis is a place of: all that trains, and by which gates the outcome is judged. `auto` is the precision of a CPU that has both, so
+    that a model which needs another one than its baseline has changes two things."""
+    selected = Selected(spec=spec, name=name)
+    settings = {**selected.settings(), "gates": spec.rungs[name].gates}
+    if settings["precision"] == "auto":
+        settings["precision"] = "bf16" if holds_bf16(selected.model.layers, selected.model.head_dim) else "fp32"
+    return settings
 
 
 def digest(value: object) -> str:

@@ -113,6 +113,11 @@ def test_a_surface_of_the_blueprint_is_not_replaced_by_others():
     assert len(found) == 13
     look = curriculum_taught.look(SimpleNamespace(selected=gutted, material=drawn), Place())
     assert look.status == "FAIL" and "surface prose: got no row in midtrain" in str(look.facts)
+    for name, status in (("published_budget", "FAIL"), ("canary", "FAIL"), ("no_clean_stop", "PASS")):
+        other = selected.spec.rungs[name].model_copy(update={"mixture": kept})
+        spec = selected.spec.model_copy(update={"rungs": {**selected.spec.rungs, name: other}})
+        look = curriculum_taught.look(SimpleNamespace(selected=Selected(spec=spec, name=name), material=drawn), Place())
+        assert look.status == status and "surface " in look.got, name
 
 
 @pytest.mark.parametrize("name", BOOK.specs)

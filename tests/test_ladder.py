@@ -184,6 +184,16 @@ def child(d, axis="budget", **changes) -> dict:
 
 MORE = {"pretrain": {"tokens": 500000, "lr": 0.002}, "midtrain": {"tokens": 400000, "lr": 0.001}}
 LESS = {"pretrain": {"tokens": 400000, "lr": 0.002}, "midtrain": {"tokens": 40000, "lr": 0.0001}}
+DEEP = {
+    "layers": 6,
+    "d_model": 384,
+    "d_ff": 768,
+    "heads": 8,
+    "kv_heads": 4,
+    "head_dim": 48,
+    "ctx": 512,
+    "tied": True,
+}  # trains in fp32
 SFT = {
     "mixture": {"pretrain": {"tags": 2, "bridge": 1}, "midtrain": {"tags": 1}, "sft": {"tags": 1}},
     "budget": {"pretrain": {"tokens": 400000, "lr": 0.002}, "midtrain": {"tokens": 1, "lr": 1}, "sft": {"tokens": 1, "lr": 1}},
@@ -230,6 +240,7 @@ def test_a_rung_may_change_what_lies_on_its_axis(axis, changes):
         ("budget.tokens", {"budget": LESS}, r"budget\.midtrain\.lr: got 0\.0001, expected the baseline's 0\.001, because the axis is budget\.tokens"),
         ("budget.tokens", {"budget": MORE, "held_constant": ["budget.pretrain"]}, r"held_constant\.0: got 'budget\.pretrain', expected what"),
         ("budget.tokens", SFT, r"mixture\.sft\.tags: got 1, expected the baseline's nothing"),
+        ("model", {"model": DEEP}, r"rungs\.second\.precision: got 'fp32', expected the baseline's 'bf16', because the axis is model"),
         ("budget.pretrain", {"budget": MORE, "gates": "stage_a"}, r"gates: got 'stage_a', expected the baseline's 'stage_b'"),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from experiments.corpus import Row
 from experiments.pack import cut
 from experiments.preflight import Finding, Place, check, judge
 from experiments.prepared import Prepared
+from experiments.spec import STAGES, Selected
 from experiments.split import fold, order
 from experiments.tag import SurfaceError
 from experiments.tokenizer import SPECIAL
@@ -59,17 +60,28 @@ def covered(prepared: Prepared, place: Place) -> Finding:
 @check()
 def curriculum_taught(prepared: Prepared, place: Place) -> Finding:
     """The best rung of a spec teaches and asks all that the spec and its curriculum declare: competencies in their stages, frontiers where
-    they are measured, every value and every profile of its briefs. Other rungs may leave out what they change; what that is, is told."""
+    they are measured, every value and every profile of its briefs. Other rungs do so too, unless they or a baseline of theirs changed rows; what
+    those leave out is told."""
     selected = prepared.selected
     lacking = curriculum.audit(selected, prepared.material)
     declared = selected.spec.name in curriculum.load().specs
     told = _told(lacking) or f"all that is declared{'' if declared else '; no curriculum'}"
     return judge(
-        not (lacking and selected.rung.headline),
+        not lacking or (not selected.rung.headline and _changed_rows(selected)),
         told,
         "rows and cases for the whole curriculum",
         lacking=lacking,
     )
+
+
+def _changed_rows(selected: Selected) -> bool:
+    """Whether a rung or one that it comes from is about its rows: a mixture, a replay, or a whole stage."""
+    rung = selected.rung
+    while rung.baseline:
+        if rung.axis and rung.axis.split(".")[0] in ("mixture", "replay", *STAGES):
+            return True
+        rung = selected.spec.rungs[rung.baseline]
+    return False
 
 
 @check()
