@@ -128,19 +128,19 @@ def variety(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def mixture(prepared: Prepared, stage: str) -> dict[str, dict[str, float | None]]:
-    """Prompt surface -> share by its weight (null if it only came by a replay), of the rows on disk, and of the rows that the budget takes."""
+    """Prompt surface -> share by its weight (null where a replay decides), of the rows on disk, and of the rows that the budget takes."""
     rung, rows = prepared.selected.rung, prepared.material.stages[stage]
     packed = prepared.packed[stage]
     taken = steps_of(rung.budget[stage], rung, prepared.selected.model.ctx, 1.0) * rung.rows * rung.accumulate
     stream = Stream(packed.windows, rung.seed, stage, *divmod(taken, len(packed.windows.ids)))
-    declared, disk, real = rung.mixture[stage], Counter(r.surface for r in rows), Counter[str]()
+    declared, disk, real = rung.declared(stage), Counter(r.surface for r in rows), Counter[str]()
     for row, count in zip(rows, trained(packed, stream).tolist(), strict=True):
         real[row.surface] += count
     return {
         name: {
-            "declared": round(declared[name] / sum(declared.values()), 6) if name in declared else None,
+            "declared": declared.get(name),
             "rows": round(disk[name] / disk.total(), 6),
             "budget": round(real[name] / max(1, real.total()), 6),
         }
-        for name in dict.fromkeys([*declared, *sorted(disk)])
+        for name in dict.fromkeys([*rung.mixture[stage], *sorted(disk)])
     }

@@ -266,9 +266,9 @@ def _params(
             f"{stage}.rows": len(stages[stage]),
         }
         values |= {f"{stage}.windows": len(packed[stage].windows.ids), f"{stage}.fill": round(packed[stage].fill, 4)}
-        total = sum(rung.mixture[stage].values())
-        for surface, weight in rung.mixture[stage].items():
-            values[f"{stage}.declared.{surface}"] = round(weight / total, 6)
+        values |= {f"{stage}.declared.{surface}": share for surface, share in rung.declared(stage).items()}
+        if stage in rung.replay:
+            values[f"{stage}.replay"] = rung.replay[stage].builder
     return values
 
 

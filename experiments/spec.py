@@ -246,6 +246,11 @@ class Rung(Record):
     def stages(self) -> list[str]:
         return [s for s in STAGES if s in self.budget]
 
+    def declared(self, stage: str) -> dict[str, float]:
+        """Prompt surface -> share of a stage's rows by its weight; nothing where a replay chooses the rows."""
+        weights = {} if stage in self.replay else self.mixture[stage]
+        return {surface: round(weight / sum(weights.values()), 6) for surface, weight in weights.items()}
+
 
 class Spec(Record):
     """A learning contract with its rungs."""

@@ -28,7 +28,8 @@ LONG, HUGE, HUGE_AT_MOST = (
 )  # bytes of a token with content: told from, too long from, so many of them are too many
 LONG_TAG = 140  # bytes of a reserved token
 MEGA_WARN, MEGA_FAIL = 0.05, 0.15  # share of the vocabulary that is long content
-BYTES_WARN = 0.4  # share of a corpus' tokens that are single bytes
+WIDE, WIDE_WARN = 80, 0.1  # bytes of any token, and the share of the vocabulary that may have more
+BYTES_WARN = 0.4  # share of a corpus' tokens that are single bytes (of the vocabulary they are 256, however it is used)
 SIGNS = {  # what decomposition does not give
     "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2192": "->", "\u2190": "<-",
     "\u21d2": "=>", "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u00d7": "x", "\u00f7": "/", "\u2022": "*", "\u00b7": "*", "\u00df": "ss",
@@ -128,16 +129,20 @@ def is_structure(text: str) -> bool:
 def fit(encoded: Encoded, ctx: int) -> dict[str, Any]:
     """Row lengths in tokens, end token included, against the context."""
     sizes = sorted(len(ids) + 1 for ids in encoded) or [0]
-    ranks = {f"p{p}": sizes[min(len(sizes) - 1, len(sizes) * p // 100)] for p in (50, 95, 99)}
     fitting = sum(n <= ctx for n in sizes)
     return {
         "ctx": ctx,
         "rows": len(encoded),
         "fitting": fitting,
-        **ranks,
+        **_ranks(sizes),
         "longest": sizes[-1],
         "share": sizes[-1] / ctx,
     }
+
+
+def _ranks(sizes: Sequence[int]) -> dict[str, int]:
+    """Percentiles of sizes in their order."""
+    return {f"p{p}": sizes[min(len(sizes) - 1, len(sizes) * p // 100)] for p in (50, 95, 99)}
 
 
 def ascii_map(rows: Iterable[str]) -> dict[str, Any]:
@@ -166,7 +171,8 @@ def in_ascii(character: str) -> str | None:
 
 
 def vocabulary(coder: Coder, encoded: Encoded) -> dict[str, Any]:
-    """What tokens are (by `kind_of`), how long, how many spell long content, and the share of single bytes in the rows' tokens."""
+    """What tokens are (by `kind_of`), how long (percentiles in bytes), how many spell long content, and the share of single bytes in
+    the rows' tokens."""
     added = _added(coder)
     texts = {i: coder.decode([i]) for i in range(coder.size)}
     kinds = {i: kind_of(text, text in added, text in (*SPECIAL, UNKNOWN)) for i, text in texts.items()}
@@ -179,6 +185,8 @@ def vocabulary(coder: Coder, encoded: Encoded) -> dict[str, Any]:
         "longest_content": max((sizes[i] for i in content), default=0),
         "long_content": sorted(texts[i] for i in content if sizes[i] > LONG),
         "huge_content": sum(sizes[i] > HUGE for i in content),
+        "bytes": _ranks(sorted(sizes.values())),
+        "wide": sum(size > WIDE for size in sizes.values()),
         "long_reserved": sorted(t for i, t in texts.items() if kinds[i] == "reserved" and sizes[i] > LONG_TAG),
         "share_of_bytes": single / spent.total() if spent else None,
     }
@@ -222,6 +230,7 @@ def _findings(looks: dict[str, Any]) -> Iterator[dict[str, str]]:
         ("warn", "tag_not_reserved", bool(tags["missing"]), f"{len(tags['missing'])} tags cost several tokens: {tags['missing'][:3]}"),
         ("warn", "reserved_unused", bool(kept["unused"]), f"{len(kept['unused'])} reserved tokens are in no row: {kept['unused'][:3]}"),
         ("warn", "long_content", 0 < huge <= HUGE_AT_MOST or long > 0, f"{long} tokens spell more than {LONG} bytes of content"),
+        ("warn", "wide_vocabulary", words["wide"] > WIDE_WARN * size, f"{words['wide']} of {size} tokens have more than {WIDE} bytes"),
         ("warn", "long_reserved", bool(words["long_reserved"]), f"{len(words['long_reserved'])} reserved tokens have over {LONG_TAG} bytes"),
         ("warn", "spelled", (words["share_of_bytes"] or 0) > BYTES_WARN, f"{words['share_of_bytes'] or 0:.0%} of all tokens are single bytes"),
     ]  # fmt: skip

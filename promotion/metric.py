@@ -140,7 +140,7 @@ def valid_svg_rate(row: CaseScore) -> bool:
 
 @metric()
 def prefix_integrity(row: CaseScore) -> bool:
-    """The output opens with the surface's opening marker, and every tag up to the first violation is legal."""
+    """The output opens with the surface's opening marker, and every tag in it is one that the surface knows."""
     return row.prefix_ok
 
 

@@ -120,6 +120,7 @@ def test_a_sound_tokenizer_passes(made):
         (Policy(TAGS[2:]), ROWS, 128, "warn", "tag_not_reserved"),
         (Policy((*TAGS, "[never]")), ROWS, 128, "warn", "reserved_unused"),
         (Policy((*TAGS, f"[{'x' * 150}]")), ROWS, 128, "warn", "long_reserved"),
+        (Policy((*TAGS, *(f"[{'x' * 90}{n}]" for n in range(60)))), ROWS, 128, "warn", "wide_vocabulary"),
         (Policy(TAGS, min_frequency=10**6), ["q w e r t y u i o p"], 128, "warn", "spelled"),
     ],
 )  # fmt: skip
