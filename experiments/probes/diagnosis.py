@@ -14,6 +14,7 @@ from typing import Any
 
 from experiments import look as looks
 from experiments.probes import column, flaw
+from experiments.probes.score import answered
 from experiments.split import fold
 
 FEW = 0.02  # a share of cases below which a class is not called found
@@ -77,7 +78,7 @@ def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping
     """The facts of scored outputs (`session.Output`) and of what a run measured."""
     n, given = max(1, len(outputs)), measures or {}
     surface = contract["surface"]
-    dressed = any(name in looks.NAMES for o in outputs for name in flaw.answered(surface, o.case["expected"]) or ())
+    dressed = any(name in looks.NAMES for o in outputs for name in answered(surface, o.case["expected"]) or ())
     seen: Counter[str] = Counter()
     for o in outputs:
         seen.update(flaw.flaws(surface, o.raw, o.stop, contract["prompt_only"]))

@@ -8,15 +8,13 @@ is repaired here (`repair.py`) and nothing is compared with an expected text (`a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Container, Iterator
 
 import numpy as np
 
 from experiments import atom, block, look, order, surfaces
-from experiments.probes.score import markers, spills
+from experiments.probes.score import answered, markers, spills
 from experiments.split import fold, tags
-from experiments.tag import SurfaceError
 
 Names = Container[str]
 Flaw = Callable[[str, str, str, Names], bool]
@@ -140,16 +138,6 @@ def drifted(surface: str, raw: str, expected: str, names: Container[str]) -> boo
 def off_look(surface: str, raw: str, expected: str) -> bool:
     """Whether an output answers to another look than expected, or draws in a colour of prompts that is not expected."""
     return drifted(surface, raw, expected, look.NAMES) or bool(_colours(raw) - _colours(expected))
-
-
-@lru_cache(4096)
-def answered(surface: str, text: str) -> Mapping[str, str] | None:
-    """The tags of the prompt that a text answers; None for one that answers none."""
-    module = surfaces.load(surface)
-    try:
-        return tags(module.prompt(module.parse(text.strip())))
-    except SurfaceError:
-        return None
 
 
 def _colours(text: str) -> set[str]:

@@ -134,13 +134,18 @@ def _adherent(contract: dict, case: dict, text: str) -> bool:
     module = surfaces.load(contract["surface"])
     wanted = asked(module.prompt(module.parse(case["expected"])) if case.get("brief") else case["prompt"])
     wanted.pop("task", None)
-    said = _said(module.prompt, module.parse, text)
+    said = answered(contract["surface"], text)
     return said is not None and bool(wanted) and all(said.get(name) == value for name, value in wanted.items())
 
 
+def answered(surface: str, text: str) -> Mapping[str, str] | None:
+    """The tags of the prompt that a text answers, which are those of the scene that it says; None where it says none."""
+    module = surfaces.load(surface)
+    return _said(module.prompt, module.parse, text.strip())
+
+
 @lru_cache(maxsize=REMEMBERED)
-def _said(prompt: Callable[[Any], str], parse: Callable[[str], Any], text: str) -> Mapping[str, Any] | None:
-    """The control tags of the scene that a text says; None where it says none."""
+def _said(prompt: Callable[[Any], str], parse: Callable[[str], Any], text: str) -> Mapping[str, str] | None:
     try:
         return tags(prompt(parse(text)))
     except SurfaceError:
