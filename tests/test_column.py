@@ -335,9 +335,7 @@ def test_what_is_right_or_wrong_in_other_ways_is_no_drift(name):
 
 def test_drift_is_not_known_where_no_look_is_asked_for(monkeypatch):
     monkeypatch.setattr(surfaces.load("gold"), "prompt", lambda scene: f"[task:svg] [layout:{scene.family}] [OUT]")
-    flaw.answered.cache_clear()
     line = next(line for line in diagnosis.autopsy(facts_of(str)) if line.name == "theme_tone_drift")
-    flaw.answered.cache_clear()
     assert line.found is None and line.value is None and "Not known" in line.why
 
 

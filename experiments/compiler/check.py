@@ -19,7 +19,7 @@ from math import hypot
 from experiments.atom import WORDS
 from experiments.compiler.colour import LEGIBLE, worst
 from experiments.compiler.sheet import LEAST
-from experiments.compiler.tree import Box, Link, Node, Ornament, Text, Tree
+from experiments.compiler.tree import Box, Link, Node, Ornament, Rect, Text, Tree, overlap
 from experiments.violation import Violation, shorten
 
 EPS = 0.05  # px
@@ -27,7 +27,6 @@ TOUCH = 0.6  # px: how exactly a link must end on a border
 CLEAR = 2.0  # px: how far a link stays from what it does not attach to
 LIMIT = 20_000.0  # px
 
-Rect = tuple[float, float, float, float]  # left, top, right, bottom
 Point = tuple[float, float]
 Placed = list[tuple[Rect, Node]]
 Level = tuple[Placed, Node | None]  # what stands beside each other, and which of it is the box that one is in
@@ -72,7 +71,7 @@ def _check_words(tree: Tree) -> Iterator[Violation]:
             ink = left + EPS, top + EPS, right - EPS, bottom - EPS
             yield from _check_contrast(_origin(node), node, _grounds(tree, shapes, ink))
             for other, text in texts:
-                if ink[0] < other[2] and other[0] < ink[2] and ink[1] < other[3] and other[1] < ink[3]:
+                if overlap(ink, other):
                     yield Violation(_origin(node), _show(ink), f"clear of the words of `{text.path}` {_show(other)}")
             texts.append((ink, node))
 
@@ -95,7 +94,7 @@ def _paints(mark: Ornament, area: Rect) -> tuple[list[str], bool]:
     """The colours that a shape brings into an area, and whether its filling takes up the whole of it."""
     edge = mark.stroke_width / 2 if mark.stroke else 0.0
     left, top, right, bottom = _upright(_rect(mark))
-    if left - edge >= area[2] or right + edge <= area[0] or top - edge >= area[3] or bottom + edge <= area[1]:
+    if not overlap((left - edge, top - edge, right + edge, bottom + edge), area):
         return [], False
     if mark.kind not in ("rect", "circle"):
         filled, whole, lined = _reach_straight(mark, edge, area)

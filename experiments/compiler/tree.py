@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from experiments.compiler.metric import CAP, width
 
 TAIL = 0.2  # em: how far letters with tails reach below their line
+Rect = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Text:
         )
         return left, left + wide
 
-    def ink(self) -> tuple[float, float, float, float]:
+    def ink(self) -> Rect:
         """Left, top, right and bottom of its letters: from the capitals of the first line to the tails of the last one."""
         left, right = self.extent()
         line = self.font.size * self.font.lead
@@ -162,6 +163,11 @@ class Tree:
     title: str
     summary: str
     free: bool = False  # every node stands where the scene itself put it: `check.py` says what still holds
+
+
+def overlap(a: Rect, b: Rect) -> bool:
+    """Whether two rectangles have an area in common."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def move(nodes: Iterable[Node], dx: float, dy: float) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from experiments import atom
 from experiments.compiler.bind import Bound, Item
 from experiments.compiler.metric import CAP, width
-from experiments.compiler.tree import Box, Font, Ornament, Text, Tree
+from experiments.compiler.tree import Box, Font, Ornament, Rect, Text, Tree, overlap
 from experiments.scene import Component
 from experiments.violation import Violation, shorten
 
 LEAD = 1.2
 Room = tuple[float, float]  # left, right: what a text stands in
-Ink = tuple[float, float, float, float]
 
 
 def lay_out(bound: Bound, summary: str, strict: bool = False) -> Tree:
@@ -89,7 +88,7 @@ def _text(bound: Bound, item: Item, w: float, h: float) -> Text:
 def _judge(bound: Bound, root: Box, page: Room) -> None:
     """Words stay inside the shape they stand in and keep clear of other words."""
     shapes: list[Ornament] = []
-    texts: list[tuple[Ink, Text]] = []
+    texts: list[tuple[Rect, Text]] = []
     for node in root.children:
         if isinstance(node, Ornament):
             shapes.append(node)
@@ -104,7 +103,7 @@ def _judge(bound: Bound, root: Box, page: Room) -> None:
                 )
             ink = node.ink()
             for taken, other in texts:
-                if ink[0] < taken[2] and taken[0] < ink[2] and ink[1] < taken[3] and taken[1] < ink[3]:
+                if overlap(ink, taken):
                     bound.issues.append(
                         Violation(place, f"words on top of `{other.path}`", "room of their own; shorten the text")
                     )
