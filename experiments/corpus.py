@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 from experiments import brief, prompt
@@ -29,8 +30,9 @@ class Row:
     case: str
     brief: str = ""
 
-    @property
+    @cached_property
     def text(self) -> str:
+        """The line, made once: it is compared and counted in many places."""
         return f"{self.prompt} {self.output}"
 
 

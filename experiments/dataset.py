@@ -8,8 +8,8 @@ rows/validation.parquet  the rows of the held-out loss
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from experiments import split
@@ -43,9 +43,10 @@ def write(
         recorder.artifact(path, "rows")
 
 
-def _write_table(path: Path, rows: Iterable[Row]) -> None:
+def _write_table(path: Path, rows: Sequence[Row]) -> None:
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
-    columns = [{**asdict(r), "target_sha256": hashlib.sha256(split.fold(r.output).encode()).hexdigest()} for r in rows]
-    Dataset.from_list(columns).to_parquet(path)
+    hashes = {output: hashlib.sha256(split.fold(output).encode()).hexdigest() for output in {r.output for r in rows}}
+    columns = {one.name: [getattr(r, one.name) for r in rows] for one in fields(Row)}
+    Dataset.from_dict({**columns, "target_sha256": [hashes[r.output] for r in rows]}).to_parquet(path)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from experiments import corpus, pools, replay, split
 from experiments.corpus import Row
@@ -32,7 +33,7 @@ class Material:
         """Every training row as text, stage by stage."""
         return [row.text for rows in self.stages.values() for row in rows]
 
-    @property
+    @cached_property
     def corpus_sha256(self) -> str:
         return corpus_sha256(self.stages, self.dev)
 
@@ -41,7 +42,11 @@ class Material:
         return contracts.sha256(self.contract)
 
     def prove(self) -> split.Proof:
-        """Check on the rows that every split holds out what it claims; raises LeakError with what does not."""
+        """Check on the rows that every split holds out what it claims, once; raises LeakError with what does not."""
+        return self._proof
+
+    @cached_property
+    def _proof(self) -> split.Proof:
         training = self.training
         held = [{"split": "dev", "prompt": r.prompt, "expected": r.output} for r in self.dev]
         claims = [*contracts.claims(self.contract), split.Claim("dev", True, True)]

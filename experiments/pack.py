@@ -6,7 +6,7 @@ A row is `PROMPT [OUT] OUTPUT`; its prompt ends with `[OUT]`. The end token foll
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +47,19 @@ def cut(row: str) -> tuple[str, str]:
     return row[:split], row[split:]
 
 
-def pack(rows: Sequence[str], coder: Coder, ctx: int, seed: int, loss_on_prompt: bool = False) -> Packed:
-    """Encode the rows, shuffle them, and fill windows first-fit. Raises ValueError for rows that are longer than the context."""
+def pack(
+    rows: Sequence[str],
+    coder: Coder,
+    ctx: int,
+    seed: int,
+    loss_on_prompt: bool = False,
+    encode: Callable[[Sequence[str]], list[list[int]]] | None = None,
+) -> Packed:
+    """Encode the rows (by `encode`, where somebody remembers what the coder said), shuffle them, and fill windows first-fit. Raises ValueError
+    for rows that are longer than the context."""
+    encode = encode or coder.encode_many
     parts = [cut(row) for row in rows]
-    prompts, outputs = coder.encode_many([p for p, _ in parts]), coder.encode_many([o for _, o in parts])
+    prompts, outputs = encode([p for p, _ in parts]), encode([o for _, o in parts])
     long = [i for i, (p, o) in enumerate(zip(prompts, outputs, strict=True)) if len(p) + len(o) > ctx]
     if long:
         i = long[0]

@@ -13,7 +13,7 @@ from cengine.model import Config
 from experiments import coders, material, surfaces, token_audit, tokenizer
 from experiments.corpus import Row
 from experiments.material import Material
-from experiments.pack import OUT, Packed, pack
+from experiments.pack import OUT, Packed, cut, pack
 from experiments.spec import Selected
 from experiments.tag import Vocabulary
 from experiments.tokenizer import Coder
@@ -27,6 +27,7 @@ class Prepared:
     def __init__(self, selected: Selected) -> None:
         self.selected = selected
         self._made: dict[str, Any] = {}
+        self._ids: dict[str, list[int]] = {}  # of every prompt and output that was encoded
 
     def _once(self, name: str, make: Callable[[], Made]) -> Made:
         if name not in self._made:
@@ -42,7 +43,7 @@ class Prepared:
     def rows(self) -> material.Rows:
         return self._once("rows", lambda: material.rows(self.selected))
 
-    @property
+    @cached_property
     def corpus_sha256(self) -> str:
         """Hash of the rows, before any probe is drawn."""
         return material.corpus_sha256(*self.rows[1:])
@@ -72,7 +73,13 @@ class Prepared:
         """Windows of rows, as the rung packs them."""
         rung = self.selected.rung
         ctx = self.selected.model.ctx
-        return pack([r.text for r in rows], self.coder, ctx, rung.seed, rung.loss_on_prompt)
+        return pack([r.text for r in rows], self.coder, ctx, rung.seed, rung.loss_on_prompt, self.encode)
+
+    def encode(self, parts: Sequence[str]) -> list[list[int]]:
+        """The tokens of prompts and of outputs, as `cut` parts them. Each is encoded once, however many rows have it."""
+        new = [part for part in dict.fromkeys(parts) if part not in self._ids]
+        self._ids.update(zip(new, self.coder.encode_many(new), strict=True))
+        return [self._ids[part] for part in parts]
 
     @cached_property
     def texts(self) -> list[str]:
@@ -83,8 +90,10 @@ class Prepared:
 
     @cached_property
     def ids(self) -> list[list[int]]:
-        """The tokens of these lines, without an end token."""
-        return self.coder.encode_many(self.texts)
+        """The tokens of these lines, without an end token: a prompt's and its output's in a row, because the [OUT] between them is reserved."""
+        prompts, outputs = zip(*map(cut, self.texts), strict=True)
+        pairs = zip(self.encode(prompts), self.encode(outputs), strict=True)
+        return [[*asked, *said] for asked, said in pairs]
 
     @cached_property
     def audit(self) -> dict[str, Any]:

@@ -217,9 +217,11 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
 
 
 def _write_tokenizer(folder: Path, prepared: Prepared, recorder: Recorder) -> None:
-    """The tokenizer's files and its audit; it is held to every line that the run will see."""
-    coder = prepared.coder
-    facts = tokenizer.roundtrip(coder, prepared.texts, prepared.ids)
+    """The tokenizer's files and its audit, which held it to every line that the run will see."""
+    coder, lost = prepared.coder, prepared.audit["roundtrip"]["first_wrong"]
+    if lost:
+        raise tokenizer.RoundtripError(f"tokenizer: a line does not come back: {lost}")
+    facts = tokenizer.counts(coder, prepared.texts, prepared.ids)
     (folder / "tokenizer").mkdir()
     for name, data in coder.files(prepared.config.ctx).items():
         (folder / "tokenizer" / name).write_bytes(data)

@@ -24,6 +24,9 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 EOS, PAD, UNKNOWN = "<|endoftext|>", "<|pad|>", "<|unk|>"
 SPECIAL = (EOS, PAD)
 BREAK, COPIES = "\x00", 1000  # between words that are learned from, and how many of one stand in a text
+ENDED = re.compile(
+    r"[^A-Za-z]*[A-Za-z]+|[^A-Za-z]+"
+)  # ASCII up to where letters end: no match of the pattern above goes on there
 DEEPEST = 40  # groups inside of groups in a pattern of reserved texts
 QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -195,10 +198,15 @@ def _shared(a: str, b: str) -> str:
 
 
 def _words(cut: pre_tokenizers.PreTokenizer, pieces: Iterable[str]) -> Counter[str]:
-    """How often each word is in the pieces, in letters of byte-level BPE: there are millions of pieces and few different, so each is cut once."""
-    found: Counter[str] = Counter()
+    """How often each word is in the pieces, in letters of byte-level BPE. There are millions of words and few different, so prose is taken apart
+    where a word surely ends, and what is then equal is cut once."""
+    alike: Counter[str] = Counter()
     for piece, count in Counter(pieces).items():
-        for word, _ in cut.pre_tokenize_str(piece):
+        for part in ENDED.findall(piece) if piece.isascii() else [piece]:
+            alike[part] += count
+    found: Counter[str] = Counter()
+    for part, count in alike.items():
+        for word, _ in cut.pre_tokenize_str(part):
             found[word] += count
     return found
 
@@ -210,12 +218,9 @@ def _gathered(words: Mapping[str, int]) -> Iterator[str]:
             yield BREAK.join([word] * min(COPIES, count - taken))
 
 
-def roundtrip(coder: Coder, rows: Sequence[str], encoded: Sequence[Sequence[int]] | None = None) -> dict:
-    """Encode (unless somebody has the ids) and decode every row; raises RoundtripError at the first that differs, with its line and offset.
-
-    Returns counts: rows, bytes, tokens, longest row in tokens, bytes per token.
-    """
-    encoded = coder.encode_many(rows) if encoded is None else encoded
+def roundtrip(coder: Coder, rows: Sequence[str]) -> dict:
+    """Encode and decode every row; raises RoundtripError at the first that differs, with its line and offset. Returns what `counts` says."""
+    encoded = coder.encode_many(rows)
     for number, (row, ids) in enumerate(zip(rows, encoded, strict=True), 1):
         back = coder.decode(ids)
         if back != row:
@@ -223,6 +228,11 @@ def roundtrip(coder: Coder, rows: Sequence[str], encoded: Sequence[Sequence[int]
             raise RoundtripError(
                 f"tokenizer: row {number} does not come back; at character {at} got {back[at : at + 30]!r}, expected {row[at : at + 30]!r}"
             )
+    return counts(coder, rows, encoded)
+
+
+def counts(coder: Coder, rows: Sequence[str], encoded: Sequence[Sequence[int]]) -> dict:
+    """Rows (all of which come back), bytes, tokens, longest row in tokens, bytes per token."""
     sizes = [len(ids) for ids in encoded]
     total = sum(len(r.encode()) for r in rows)
     return {

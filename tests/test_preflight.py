@@ -193,6 +193,7 @@ def a_pair_that_is_another_picture(prepared, monkeypatch):
 
 
 def a_compiler_that_draws_nothing(prepared, monkeypatch):
+    monkeypatch.setattr(picture, "drawn", picture.drawn.__wrapped__)  # and not what was drawn before
     for name in ("compile", "compile_text"):
         monkeypatch.setattr(picture.compiler, name, lambda *a: SimpleNamespace(svg="<svg/>"))
 

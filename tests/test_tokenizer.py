@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import corpus, ladder, pools, surfaces, tokenizer
+from experiments import coders, corpus, ladder, pools, surfaces, tokenizer
+from experiments.pack import cut
+from experiments.prepared import policy_of
 from experiments.tokenizer import EOS, PAD, Coder, Policy, RoundtripError
 
 
@@ -71,6 +74,17 @@ def test_the_same_rows_give_the_same_bytes(trained):
     assert tokenizer.train(rows, Policy(vocabulary.tags, vocabulary.prefixes)).json() == coder.json()
 
 
+@pytest.mark.parametrize("label", ["spec02/bootstrap", "spec03/hybrid", "spec12/spelled", "atomic/r1"])
+def test_a_row_is_its_prompt_and_its_output_encoded_one_by_one(label):
+    """So that either is encoded once, however many rows have it: the [OUT] between them is reserved, whatever else is."""
+    selected = ladder.select(label)
+    rows = [r.text for r in corpus.dev_rows(selected.spec, pools.draw(selected.spec))][:200]
+    coder = coders.train(selected.tokenizer.kind, rows, policy_of(selected))
+    for row in rows:
+        asked, said = cut(row)
+        assert coder.encode(asked) + coder.encode(said) == coder.encode(row)
+
+
 def test_special_tokens_are_in_the_vocabulary_and_the_json_reloads(trained):
     coder, rows, _ = trained
     again = Coder.from_json(coder.json())
@@ -127,6 +141,16 @@ def test_the_first_row_that_does_not_come_back_is_named():
     coder = tokenizer.train(rows, Policy(("[OUT]",)))
     with pytest.raises(RoundtripError, match=r"row 2 does not come back; at character 13 got '0 \[OUT\] b'"):
         tokenizer.roundtrip(Broken(coder.inner), rows)
+
+
+@given(st.lists(st.text("aZ't\u00e9 \n3.[_\u00b2", max_size=12), max_size=6))
+@settings(deadline=None)
+def test_words_are_counted_as_the_pretokenizer_cuts_whole_pieces(pieces):
+    """Pieces are taken apart before they are cut; no word may come out otherwise, or in another order."""
+    cut = tokenizer.train(["[OUT] a"], Policy(("[OUT]",))).inner.pre_tokenizer
+    plain = Counter(word for piece in pieces for word, _ in cut.pre_tokenize_str(piece))
+    found = tokenizer._words(cut, pieces)
+    assert found == plain and list(found) == list(plain)
 
 
 @given(st.lists(st.text("ab[ ]", min_size=1, max_size=6), min_size=1), st.text("ab[ ]"))

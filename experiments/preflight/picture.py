@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 
 from experiments import case as library
 from experiments import compiler, families
@@ -23,8 +24,9 @@ def chosen(targets: list[Target]) -> list[Target]:
     return list({id(t): t for t in [*first, *rest]}.values())
 
 
+@cache
 def drawn(case: library.Case) -> str:
-    """sha256 of a case's picture in the default style."""
+    """sha256 of a case's picture in the default style; drawn once, however many rungs of a ladder have its family."""
     return hashlib.sha256(compiler.compile(case.scene(Style()), case.content).svg.encode()).hexdigest()
 
 

@@ -23,7 +23,7 @@ TYPICAL = 400 / 512  # the share of the context that 95 of 100 rows may take: 40
 def token_budget(prepared: Prepared, place: Place) -> Finding:
     """The longest output, its end token included, takes at most 80 % of the context, and 95 of 100 rows take at most 78 % with their prompts."""
     ctx = prepared.selected.model.ctx
-    longest = max(map(len, prepared.coder.encode_many([cut(text)[1] for text in prepared.texts]))) + 1
+    longest = max(map(len, prepared.encode([cut(text)[1] for text in prepared.texts]))) + 1
     rows = sorted(len(ids) + 1 for ids in prepared.ids)
     p95 = rows[min(len(rows) - 1, len(rows) * 95 // 100)]
     got = f"longest output {longest} ({longest / ctx:.0%}), p95 of rows {p95} ({p95 / ctx:.0%}) of ctx {ctx}"
