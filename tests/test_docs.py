@@ -37,7 +37,11 @@ PLAIN = {  # files without a comment of their own
     "golden.json": "sha256 of the picture of every case",
     ".ci/run": "what continuous integration runs",
 }
-DATA = {"cases": "contents in our own words, one JSON a case", "attacks": "for each gate a matrix that it must refuse"}
+DATA = {
+    "cases": "contents in our own words, one JSON a case",
+    "attacks": "for each gate a matrix that it must refuse",
+    "peers": "six contents for two other programs, and what draws and times them beside ours",
+}
 
 
 def tracked() -> list[str]:
