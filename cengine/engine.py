@@ -38,21 +38,40 @@ class Pool:
     """A persistent set of threads. Results never depend on how many there are. It runs one program at a time."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = loader.thread_count(threads)
-        self.handle = lib.ck_pool_new(self.threads)
-        if self.handle == ffi.NULL:
-            raise OSError(f"threads: could not start {self.threads}; try fewer (CKTRACK_THREADS)")
+        self.threads = self.wanted = loader.thread_count(threads)
         self._lock = threading.Lock()
-        weakref.finalize(self, lib.ck_pool_free, self.handle)
+        self.handle, self._end = self._started(self.threads)
+
+    def _started(self, threads: int) -> tuple[Any, weakref.finalize]:
+        """New threads, and what ends them."""
+        handle = lib.ck_pool_new(threads)
+        if handle == ffi.NULL:
+            raise OSError(f"threads: could not start {threads}; try fewer (CKTRACK_THREADS)")
+        return handle, weakref.finalize(self, lib.ck_pool_free, handle)
+
+    def resize(self, threads: int) -> None:
+        """Have so many threads from the next program on; the one that runs now is not waited for."""
+        self.wanted = loader.thread_count(threads)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One program at a time, on as many threads as are wanted; other Python threads wait for their turn."""
+        with self._lock:
+            if (wanted := self.wanted) != self.threads:
+                end = self._end
+                self.handle, self._end = self._started(wanted)
+                self.threads = wanted
+                end()
+            yield
 
     def run(self, records, count: int, nanoseconds=ffi.NULL, precision: str = "fp32") -> None:
-        """Run `count` records; other Python threads wait for their turn."""
-        with self._lock:
+        """Run `count` records."""
+        with self._turn():
             lib.ck_run(self.handle, loader.kernels(precision), records, count, nanoseconds)
 
     def say(self, records, count: int, texts, precision: str = "fp32") -> None:
         """Run `count` records once for each token that `texts` (a ck_texts) ask for."""
-        with self._lock:
+        with self._turn():
             lib.ck_say(self.handle, loader.kernels(precision), records, count, texts)
 
 

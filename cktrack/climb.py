@@ -1,7 +1,8 @@
 """`cktrack ladder`: several rungs in one go, each as its own MLflow run below one that groups them.
 
 What was done before is found by the hash of all that decides it and not done again; what was interrupted goes on. A rung that fails
-leaves the others alone. What one rung is and does, `cktrack/rung.py` knows; how the results are told, `cktrack/standing.py`.
+leaves the others alone. What one rung is and does, `cktrack/rung.py` knows; who does them, several at a time, `cktrack/crew.py`; how the results
+are told, `cktrack/standing.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,8 +24,7 @@ from cktrack.option import Json, Precision, Scale, Seed, Threads, Torch, of_run
 from cktrack.show import document
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
+    from cktrack.recorder import Shared
     from cktrack.rung import Result
     from cktrack.store import Store
     from experiments.prepared import Prepared
@@ -60,6 +60,12 @@ def command(
     seed: Seed = -1,
     budget_scale: Scale = 1.0,
     threads: Threads = 0,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            help="rungs at a time, each on its share of the threads; 0 takes two, where there are two threads", min=0
+        ),
+    ] = 0,
     precision: Precision = "rung",
     torch: Torch = True,
     json_: Json = False,
@@ -77,7 +83,7 @@ def command(
         failed = any(r["state"] == "broken" for r in report["rungs"])
     else:
         title = " ".join(["ladder", *(["--headline"] if headline else []), *(patterns or [])])
-        report = climb(store, chosen, options, console, title, stop)
+        report = climb(store, chosen, options, console, title, stop, jobs)
         failed = any(r["status"] == "failed" for r in report["rungs"])
     if json_:
         document({**report, "unreadable": list(map(str, errors))})
@@ -189,58 +195,63 @@ def _earlier(store: Store, selected: Selected) -> dict[str, str] | None:
 
 
 def climb(
-    store: Store, chosen: Sequence[Selected], options: Options, console: Console, title: str, stop: bool
+    store: Store, chosen: Sequence[Selected], options: Options, console: Console, title: str, stop: bool, jobs: int = 0
 ) -> dict[str, Any]:
-    """Run what is not done, in order, below one run that tells how it stands after each. Returns the report.
+    """Run what is not done below one run that tells how it stands after each; begun in order, `jobs` at a time. Returns the report.
 
     A rung is looked at when its turn comes, with the rows that it then trains on. Where all is done already no run is opened. With `stop`,
-    rungs behind one that failed are recorded as skipped.
+    no rung is begun once one has failed; those are recorded as skipped.
     """
     from cktrack import standing
+    from cktrack.crew import Crew
     from cktrack.recorder import MlflowRecorder
     from cktrack.store import run
 
     started = time.monotonic()
-    records: list[dict[str, Any]] = []
-    steps = look(store, chosen, options)
     before: list[Step] = []
-    for step in steps:
+    for step in look(store, chosen, options):
         before.append(step)
         if step.state != "done":
             break
     else:
-        records += [standing.record(store, s.selected, "reused", s.why, s.done) for s in before]
+        records = [standing.record(store, s.selected, "reused", s.why, s.done) for s in before]
         return standing.report(records, "", time.monotonic() - started)
+    done: dict[int, dict[str, Any]] = {}  # by their place in the selection
+    crew = Crew(options, jobs, len(chosen))
+
+    def take(number: int) -> dict[str, Any]:
+        mine = crew.options()
+        (step,) = [before[number]] if number < len(before) else look(store, [chosen[number]], mine)
+        told = f"rung {number + 1} of {len(chosen)}: {step.selected.label}, {step.state}: {step.why}"
+        console.print(told, highlight=False, soft_wrap=True)
+        halted = stop and any(r["status"] == "failed" for r in done.values())
+        if number < len(before):
+            before[number] = replace(step, prepared=None)  # it holds all rows of its rung
+        return _take(store, step, mine, console, parent, shared, halted)
+
+    def report() -> dict[str, Any]:
+        return standing.report([done[number] for number in sorted(done)], parent, time.monotonic() - started)
+
     parent = ""
     try:
         with run(store, EXPERIMENT, title, {SELECTION: title}) as parent, _display(console, len(chosen)) as shared:
             recorder = MlflowRecorder(store, parent, console)
             try:
-                for number, step in enumerate(_each(before, steps), 1):
-                    told = f"rung {number} of {len(chosen)}: {step.selected.label}, {step.state}: {step.why}"
-                    console.print(told, highlight=False, soft_wrap=True)
-                    halted = stop and any(r["status"] == "failed" for r in records)
-                    records.append(_take(store, step, options, console, parent, shared, halted))
-                    _tell(recorder, standing.report(records, parent, time.monotonic() - started), number)
+                for number, record in crew.each(take, shared.halt):
+                    done[number] = record
+                    _tell(recorder, report(), record, len(done))
                     _advance(shared)
             finally:
                 recorder.close()
-            if any(r["status"] == "failed" for r in records):
+            if any(r["status"] == "failed" for r in done.values()):
                 raise RungsFailed  # the run that groups them says FAILED
     except RungsFailed:
         pass
-    return standing.report(records, parent, time.monotonic() - started)
-
-
-def _each(before: list[Step], steps: Iterator[Step]) -> Iterator[Step]:
-    """The steps that were looked at and those that are yet to be, none of which is kept: it holds all rows of its rung."""
-    while before:
-        yield before.pop(0)
-    yield from steps
+    return report()
 
 
 def _take(
-    store: Store, step: Step, options: Options, console: Console, parent: str, shared: Progress | None, halted: bool
+    store: Store, step: Step, options: Options, console: Console, parent: str, shared: Shared, halted: bool
 ) -> dict[str, Any]:
     """One rung: reused, run, failed or skipped, as a record."""
     from cktrack import standing
@@ -263,12 +274,12 @@ def _take(
     return standing.record(store, selected, "reused" if result.reused else "run", step.why, result)
 
 
-def _tell(recorder: Any, report: dict[str, Any], number: int) -> None:
-    """The group's run as it stands: note, report, and a metric for each rung."""
+def _tell(recorder: Any, report: dict[str, Any], record: dict[str, Any], number: int) -> None:
+    """The group's run as it stands behind one more rung: note, report, and a metric for each rung."""
     from cktrack import home, standing
 
     recorder.tags({"mlflow.note.content": standing.note(report)})
-    exact = {f"exact/{r['rung']}": r["unseen"]["value"] for r in report["rungs"][-1:] if r["unseen"]}
+    exact = {f"exact/{record['rung']}": record["unseen"]["value"]} if record["unseen"] else {}
     counts = {status: float(n) for status, n in report["counts"].items()}
     recorder.metrics({**exact, **counts, "seconds": report["seconds"]}, number)
     recorder.flush()
@@ -279,17 +290,17 @@ def _tell(recorder: Any, report: dict[str, Any], number: int) -> None:
 
 
 @contextmanager
-def _display(console: Console, total: int) -> Iterator[Progress | None]:
+def _display(console: Console, total: int) -> Iterator[Shared]:
     """One display of all rungs, on a terminal."""
-    from cktrack.recorder import display
+    from cktrack.recorder import Shared, display
 
-    shared = display(console) if console.is_terminal else None
-    with shared or nullcontext():
-        if shared:
-            shared.add_task("ladder", total=total, text="rungs")
-        yield shared
+    bars = display(console) if console.is_terminal else None
+    with bars or nullcontext():
+        if bars:
+            bars.add_task("ladder", total=total, text="rungs")
+        yield Shared(bars)
 
 
-def _advance(shared: Progress | None) -> None:
-    if shared:
-        shared.advance(shared.task_ids[0])
+def _advance(shared: Shared) -> None:
+    if shared.bars:
+        shared.bars.advance(shared.bars.task_ids[0])

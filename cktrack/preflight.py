@@ -59,7 +59,7 @@ def demand(prepared: Prepared, options: Options, console: Console) -> list[dict[
 
     findings = preflight.inspect(prepared, place_of(options), ("cheap", "once"))
     preflight.require(findings, prepared.selected.label)
-    console.print(f"preflight: {len(findings)} checks passed", highlight=False)
+    console.print(f"{prepared.selected.label}: preflight: {len(findings)} checks passed", highlight=False)
     return [preflight.as_dict(f) for f in findings]
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -30,6 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 24  # cases whose pictures every run logs, and as many misses besides
 PICTURE_WIDTH = 720  # pixels
 PUBLISHED = "published.json"
+ONE_MODEL = (
+    threading.Lock()
+)  # MLflow runs a model's file to log it, and what that file says lands in a global of MLflow's
 ARTIFACTS = {
     "evidence": ("evidence.json", "contract.json", "splits.json", "parity.json"),
     "probes": ("scoreboard.json", "outputs.jsonl", "baselines.json", "hashes.json", "odd.json", "autopsy.json"),
@@ -94,7 +98,7 @@ def log_model(store: Store, run_id: str, selected: Selected, outcome: Outcome) -
     logged = store.client.create_logged_model(
         experiment, f"{selected.spec.name}-{selected.name}", run_id, {"cktrack.rung": selected.label}, params, "scene"
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with ONE_MODEL, tempfile.TemporaryDirectory() as folder:
         mlflow.pyfunc.log_model(
             name=f"{selected.spec.name}-{selected.name}",
             model_id=logged.model_id,

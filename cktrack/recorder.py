@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from cktrack.console import Console
 from cktrack.store import Store
 
 BATCH, SECONDS, BACKOFF = 800, 2.0, 20.0
+SPOOL = threading.RLock()  # one of this process at a time keeps or delivers
 Event = dict[str, Any]
 
 
@@ -47,7 +50,7 @@ def keep(run_id: str, event: Event) -> None:
     """Append one undelivered event to a run's spool."""
     path = spool_path(run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with SPOOL, path.open("a") as file:
         file.write(json.dumps(event) + "\n")
 
 
@@ -93,6 +96,11 @@ def _dataset(event: Event) -> DatasetInput:
 
 def deliver(target: Store) -> dict[str, int]:
     """Send everything that is kept; returns run id -> events still kept."""
+    with SPOOL:
+        return _deliver(target)
+
+
+def _deliver(target: Store) -> dict[str, int]:
     left = {}
     for path in sorted((home.cache() / "spool").glob("*.jsonl")):
         events = [json.loads(line) for line in path.read_text().splitlines()]
@@ -126,8 +134,16 @@ def display(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True)
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What the recorders of runs that go on at the same time share: bars on a terminal, and the order to end."""
+
+    bars: Progress | None = None
+    halt: threading.Event = field(default_factory=threading.Event)
+
+
 class MlflowRecorder:
-    """The Recorder of one run (see experiments/run.py)."""
+    """The Recorder of one run (see experiments/run.py). `name` stands before all that it says, where others speak too."""
 
     def __init__(
         self,
@@ -135,14 +151,16 @@ class MlflowRecorder:
         run_id: str,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
-        shared: Progress | None = None,
+        shared: Shared | None = None,
+        name: str = "",
     ) -> None:
         self.store, self.run_id, self.clock = target, run_id, clock
         self.console = console or Console(stderr=True)
         self.points: list[tuple[str, float, int, int]] = []
         self.sent_points, self.flushed_at, self.silent_until = 0, clock(), -math.inf
         self.skipped: dict[str, int] = {}
-        self.shared, self.bar = shared, shared  # a display of several runs is begun and ended by whoever shares it
+        self.shared, self.name = shared or Shared(), name
+        self.bar = self.shared.bars  # bars of several runs are begun and ended by whoever shares them
         self.tasks: dict[str, Any] = {}
         self.told_at = -math.inf
 
@@ -177,9 +195,13 @@ class MlflowRecorder:
         self._emit({"event": "publish", "label": label, "folder": str(folder)})
 
     def say(self, message: str) -> None:
-        self.console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] {message}", highlight=False)
+        named = f"{self.name}: " if self.name else ""
+        self.console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] {named}{message}", highlight=False)
 
     def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None:
+        """Show how far a stage is. Raises KeyboardInterrupt where runs that go on together were told to end: signals reach the main thread alone."""
+        if self.shared.halt.is_set():
+            raise KeyboardInterrupt
         text = " ".join(
             f"{k} {v:.3g}" if k != "tokens_per_second" else f"{v:,.0f} tokens/s"
             for k, v in values.items()
@@ -197,7 +219,7 @@ class MlflowRecorder:
             self.bar = display(self.console)
             self.bar.start()
         if stage not in self.tasks:
-            self.tasks[stage] = self.bar.add_task(stage, total=total, text="")
+            self.tasks[stage] = self.bar.add_task(f"{self.name} {stage}".strip(), total=total, text="")
         self.bar.update(self.tasks[stage], completed=done, text=text)
 
     # -- delivery ----------------------------------------------------------------------------------------------------------
@@ -233,9 +255,9 @@ class MlflowRecorder:
 
     def close(self) -> bool:
         """Flush and deliver what is kept; whether nothing is left."""
-        if self.shared is not None:
+        if self.shared.bars is not None:
             for task in self.tasks.values():
-                self.shared.remove_task(task)
+                self.shared.bars.remove_task(task)
             self.tasks = {}
         elif self.bar is not None:
             self.bar.stop()

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress
-
 from cengine import loader
 from cktrack import home, ladder, machine, preflight
 from cktrack.console import Console
 from cktrack.publish import PUBLISHED
-from cktrack.recorder import MlflowRecorder
+from cktrack.recorder import MlflowRecorder, Shared
 from cktrack.store import COMPLETE, IDENTITY, Store, StoreError, run
 from experiments.prepared import Prepared
 from experiments.run import Options, execute, identity, in_force, write_json
@@ -76,12 +74,12 @@ def run_rung(
     console: Console,
     force: bool = False,
     parent: str = "",
-    shared: Progress | None = None,
+    shared: Shared | None = None,
     prepared: Prepared | None = None,
 ) -> Result:
     """Train, probe, log and register a rung. An equal finished run is returned instead, unless forced or begun by `mlflow run`.
 
-    `parent` is the id of the run that this one belongs to, `shared` a display that it shows its progress in, `prepared` the rung as it is in
+    `parent` is the id of the run that this one belongs to, `shared` what it shares with runs beside it, `prepared` the rung as it is in
     force, where somebody drew it already.
 
     Raises PreflightError, before any run is opened, for a rung that does not pass its preflight.
@@ -106,7 +104,8 @@ def run_rung(
         **({"mlflow.parentRunId": parent} if parent else {}),
     }
     with run(store, selected.spec.name, label, tags) as run_id:
-        recorder, folder = MlflowRecorder(store, run_id, console, shared=shared), home.runs() / run_id
+        recorder = MlflowRecorder(store, run_id, console, shared=shared, name=label if parent else "")
+        folder = home.runs() / run_id
         recorder.say(f"run {run_id} in experiment {selected.spec.name}")
         try:
             recorder.params({"git.commit": git_commit()})

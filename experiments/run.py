@@ -45,6 +45,7 @@ class Options:
     seed: int | None = None
     scale: float = 1.0
     threads: int | None = None
+    pool: Pool | None = None  # threads that somebody else may give more of later; None makes `threads` of its own
     parity_cache: Path = Path(".cache/parity")
     unfinished: Path | None = None  # where interrupted training is kept, to go on from; None keeps nothing
     torch: bool = True
@@ -162,7 +163,7 @@ def execute(prepared: Prepared, folder: Path, recorder: Recorder, options: Optio
     parity.require(report)
     recorder.say("parity: passed" + (" (cached)" if report["cached"] else ""))
 
-    pool = Pool(options.threads)
+    pool = options.pool or Pool(options.threads)
     settings, guard = Optimizer(**rung.optimizer.model_dump()), options.guard
     trainer = Trainer(config, rung.rows, config.ctx, settings, pool=pool, precision=rung.precision, guard=guard)
     trainer.load(initial(config, seed, selected.model.init, selected.model.init_std))

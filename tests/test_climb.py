@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import threading
+import time
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from cengine import loader
 from cktrack import beside, cli, climb, home, standing
 from cktrack import rung as rungs
+from cktrack.recorder import MlflowRecorder
 from cktrack.store import COMPLETE, IDENTITY, open_store, run, set_params, set_tags
 from experiments import ladder
 from experiments.ladder import LadderError
@@ -56,11 +60,11 @@ def log(store, label, options, parent="", exact=0.9):
     return rungs.Result(run_id, selected.spec.name, "1", "", False)
 
 
-def take(store, labels, trained, monkeypatch, stop=False, options=None):
+def take(store, labels, trained, monkeypatch, stop=False, options=None, jobs=1):
     monkeypatch.setattr(rungs, "run_rung", trained)
     options = options or Options()
     chosen = [ladder.select(label) for label in labels]
-    return climb.climb(store, chosen, options, Console(file=io.StringIO()), "a selection", stop)
+    return climb.climb(store, chosen, options, Console(file=io.StringIO()), "a selection", stop, jobs)
 
 
 # ------------------------------------------------------------------------------------------------- choosing
@@ -208,6 +212,49 @@ def test_where_all_is_done_nothing_is_opened(store, monkeypatch):
     report = take(store, [FIRST], Trained(), monkeypatch)
     assert report["run_id"] is None and report["counts"]["reused"] == 1 and report["rungs"][0]["unseen"]["value"] == 0.9
     assert store.client.get_experiment_by_name("ladder") is None
+
+
+class Together(Trained):
+    """Rungs that begin only when as many as are awaited have begun."""
+
+    def __init__(self, count: int, **failing: Exception) -> None:
+        super().__init__(**failing)
+        self.begun, self.given = threading.Barrier(count, timeout=120), {}
+
+    def __call__(self, store, label, options, console, parent="", shared=None, prepared=None):
+        self.given[label] = options, shared
+        self.begun.wait()
+        return super().__call__(store, label, options, console, parent, shared, prepared)
+
+
+def test_two_rungs_at_a_time_have_a_thread_each_and_are_told_in_the_order_of_the_selection(store, monkeypatch):
+    monkeypatch.setattr(loader, "thread_count", lambda asked: asked or 2)
+    trained = Together(2, spec12_r17=ValueError("no"))
+    report = take(store, [FIRST, SECOND], trained, monkeypatch, jobs=0)
+    assert [(r["rung"], r["status"]) for r in report["rungs"]] == [(FIRST, "failed"), (SECOND, "run")]
+    pools = [options.pool for options, _ in trained.given.values()]
+    assert pools[0] is not pools[1] and [options.threads for options, _ in trained.given.values()] == [1, 1]
+    assert {pool.wanted for pool in pools} == {2}  # whoever was left had both
+    group = store.client.get_run(report["run_id"])
+    assert group.info.status == "FAILED" and group.data.metrics[f"exact/{SECOND}"] == 0.9
+
+
+def test_an_interruption_ends_what_goes_on_beside(store, monkeypatch):
+    class Ends(Together):
+        def __call__(self, store, label, options, console, parent="", shared=None, prepared=None):
+            super().__call__(store, label, options, console, parent, shared, prepared)
+            if label == FIRST:
+                raise KeyboardInterrupt
+            recorder = MlflowRecorder(store, parent, console, shared=shared)
+            while True:
+                recorder.progress("train", 1, 2, {})
+                time.sleep(0.01)
+
+    monkeypatch.setattr(loader, "thread_count", lambda asked: asked or 2)
+    with pytest.raises(KeyboardInterrupt):
+        take(store, [FIRST, SECOND], Ends(2), monkeypatch, jobs=2)
+    (group,) = store.client.search_runs([store.experiment("ladder")])
+    assert group.info.status == "KILLED"
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,21 @@ def test_weights_do_not_depend_on_the_number_of_threads(isa):
     assert len({digest(trained(threads)[0]) for threads in (1, 2, 4)}) == 1
 
 
+def test_threads_may_be_given_and_taken_while_training_goes_on(isa):
+    expected, trainer, pool = digest(trained(1)[0]), fresh(1), None
+    pool = trainer.machine.pool
+
+    class Changing(type(pool)):
+        """Has another number of threads for every program."""
+
+        def run(self, *arguments, **named):
+            self.resize(self.threads % 3 + 1)
+            super().run(*arguments, **named)
+
+    pool.__class__ = Changing
+    assert digest(trained(trainer=trainer)[0]) == expected and pool.threads == pool.wanted
+
+
 def test_weights_do_not_depend_on_how_a_window_is_cut_into_batches(isa):
     results = [trained(rows=rows, accumulate=8 // rows, steps=6) for rows in (1, 2, 8)]
     assert len({digest(t) for t, _, _ in results}) == 1
