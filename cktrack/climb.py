@@ -222,6 +222,7 @@ def climb(
     def take(number: int) -> dict[str, Any]:
         mine = crew.options()
         (step,) = [before[number]] if number < len(before) else look(store, [chosen[number]], mine)
+        shared.go_on()
         told = f"rung {number + 1} of {len(chosen)}: {step.selected.label}, {step.state}: {step.why}"
         console.print(told, highlight=False, soft_wrap=True)
         halted = stop and any(r["status"] == "failed" for r in done.values())

@@ -141,6 +141,11 @@ class Shared:
     bars: Progress | None = None
     halt: threading.Event = field(default_factory=threading.Event)
 
+    def go_on(self) -> None:
+        """Raises KeyboardInterrupt where runs that go on together were told to end: signals reach the main thread alone."""
+        if self.halt.is_set():
+            raise KeyboardInterrupt
+
 
 class MlflowRecorder:
     """The Recorder of one run (see experiments/run.py). `name` stands before all that it says, where others speak too."""
@@ -199,9 +204,8 @@ class MlflowRecorder:
         self.console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] {named}{message}", highlight=False)
 
     def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None:
-        """Show how far a stage is. Raises KeyboardInterrupt where runs that go on together were told to end: signals reach the main thread alone."""
-        if self.shared.halt.is_set():
-            raise KeyboardInterrupt
+        """Show how far a stage is; here a run ends that was told to."""
+        self.shared.go_on()
         text = " ".join(
             f"{k} {v:.3g}" if k != "tokens_per_second" else f"{v:,.0f} tokens/s"
             for k, v in values.items()

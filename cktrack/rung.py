@@ -96,6 +96,7 @@ def run_rung(
         )
         return earlier
     findings = preflight.demand(prepared, options, console)
+    (shared or Shared()).go_on()
     tags = {
         IDENTITY: name,
         "cktrack.rung": label,
