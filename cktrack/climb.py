@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -208,26 +208,24 @@ def climb(
     from cktrack.store import run
 
     started = time.monotonic()
-    before: list[Step] = []
-    for step in look(store, chosen, options):
-        before.append(step)
+    before: dict[int, Step] = {}  # by their place in the selection
+    for number, step in enumerate(look(store, chosen, options)):
+        before[number] = step
         if step.state != "done":
             break
     else:
-        records = [standing.record(store, s.selected, "reused", s.why, s.done) for s in before]
+        records = [standing.record(store, s.selected, "reused", s.why, s.done) for s in before.values()]
         return standing.report(records, "", time.monotonic() - started)
-    done: dict[int, dict[str, Any]] = {}  # by their place in the selection
+    done: dict[int, dict[str, Any]] = {}
     crew = Crew(options, jobs, len(chosen))
 
     def take(number: int) -> dict[str, Any]:
         mine = crew.options()
-        (step,) = [before[number]] if number < len(before) else look(store, [chosen[number]], mine)
+        step = before.pop(number, None) or next(look(store, [chosen[number]], mine))
         shared.go_on()
         told = f"rung {number + 1} of {len(chosen)}: {step.selected.label}, {step.state}: {step.why}"
         console.print(told, highlight=False, soft_wrap=True)
         halted = stop and any(r["status"] == "failed" for r in done.values())
-        if number < len(before):
-            before[number] = replace(step, prepared=None)  # it holds all rows of its rung
         return _take(store, step, mine, console, parent, shared, halted)
 
     def report() -> dict[str, Any]:

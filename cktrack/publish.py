@@ -31,9 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 24  # cases whose pictures every run logs, and as many misses besides
 PICTURE_WIDTH = 720  # pixels
 PUBLISHED = "published.json"
-ONE_MODEL = (
-    threading.Lock()
-)  # MLflow runs a model's file to log it, and what that file says lands in a global of MLflow's
+ONE_MODEL = threading.Lock()  # to log a model MLflow runs its file, and keeps what that says in a global
 ARTIFACTS = {
     "evidence": ("evidence.json", "contract.json", "splits.json", "parity.json"),
     "probes": ("scoreboard.json", "outputs.jsonl", "baselines.json", "hashes.json", "odd.json", "autopsy.json"),

@@ -96,7 +96,8 @@ def run_rung(
         )
         return earlier
     findings = preflight.demand(prepared, options, console)
-    (shared or Shared()).go_on()
+    if shared:
+        shared.go_on()
     tags = {
         IDENTITY: name,
         "cktrack.rung": label,

@@ -221,7 +221,7 @@ def _write_tokenizer(folder: Path, prepared: Prepared, recorder: Recorder) -> No
     """The tokenizer's files and its audit, which held it to every line that the run will see."""
     coder, lost = prepared.coder, prepared.audit["roundtrip"]["first_wrong"]
     if lost:
-        raise tokenizer.RoundtripError(f"tokenizer: a line does not come back: {lost}")
+        raise tokenizer.RoundtripError(**lost)
     facts = tokenizer.counts(coder, prepared.texts, prepared.ids)
     (folder / "tokenizer").mkdir()
     for name, data in coder.files(prepared.config.ctx).items():

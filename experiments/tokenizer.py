@@ -26,7 +26,7 @@ SPECIAL = (EOS, PAD)
 BREAK, COPIES = "\x00", 1000  # between words that are learned from, and how many of one stand in a text
 ENDED = re.compile(
     r"[^A-Za-z]*[A-Za-z]+|[^A-Za-z]+"
-)  # ASCII up to where letters end: no match of the pattern above goes on there
+)  # ASCII up to where letters end: no match of QWEN2_SPLIT goes on there
 DEEPEST = 40  # groups inside of groups in a pattern of reserved texts
 QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -34,7 +34,12 @@ QWEN2_SPLIT = (
 
 
 class RoundtripError(ValueError):
-    """A text that does not come back from its ids."""
+    """A text that does not come back from its ids: which row (from 1), the first character that differs, and what stands there."""
+
+    def __init__(self, row: int, offset: int, got: str, expected: str) -> None:
+        super().__init__(
+            f"tokenizer: row {row} does not come back; at character {offset} got {got!r}, expected {expected!r}"
+        )
 
 
 @dataclass(frozen=True)
@@ -225,9 +230,7 @@ def roundtrip(coder: Coder, rows: Sequence[str]) -> dict:
         back = coder.decode(ids)
         if back != row:
             at = next((i for i, (a, b) in enumerate(zip(row, back, strict=False)) if a != b), min(len(row), len(back)))
-            raise RoundtripError(
-                f"tokenizer: row {number} does not come back; at character {at} got {back[at : at + 30]!r}, expected {row[at : at + 30]!r}"
-            )
+            raise RoundtripError(number, at, back[at : at + 30], row[at : at + 30])
     return counts(coder, rows, encoded)
 
 

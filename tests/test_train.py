@@ -66,7 +66,7 @@ def test_weights_do_not_depend_on_the_number_of_threads(isa):
 
 
 def test_threads_may_be_given_and_taken_while_training_goes_on(isa):
-    expected, trainer, pool = digest(trained(1)[0]), fresh(1), None
+    expected, trainer = digest(trained(1)[0]), fresh(1)
     pool = trainer.machine.pool
 
     class Changing(type(pool)):

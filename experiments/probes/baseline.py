@@ -34,7 +34,7 @@ class Examples:
         self.counts = Counter(pairs)
         self.pairs = list(self.counts)  # in the order in which they were first met
 
-    @property
+    @cached_property
     def outputs(self) -> list[str]:
         return [output for _, output in self.pairs]
 
@@ -256,13 +256,14 @@ class Facts:
             """How many rows of a key agree, less one entry for each key."""
             if size * len(names) > DENSE:
                 at, size = _numbered(at)
-            counts = np.zeros(size, np.int64)
+            both = at * len(names) + wanted
             if size * len(names) <= DENSE:
-                counts = np.bincount(at * len(names) + wanted, minlength=size * len(names)).reshape(size, -1).max(1)
+                most = np.bincount(both, minlength=size * len(names)).reshape(size, -1).max(1)
             else:
-                found, times = np.unique(at * len(names) + wanted, return_counts=True)
-                np.maximum.at(counts, found // len(names), times)
-            return int((counts - (counts > 0)).sum())
+                entries, counts = np.unique(both, return_counts=True)
+                most = np.zeros(size, np.int64)
+                np.maximum.at(most, entries // len(names), counts)
+            return int((most - (most > 0)).sum())
 
         at, size = np.zeros(len(values), np.int64), 1
         keys: tuple[Fact, ...] = ()
@@ -300,10 +301,9 @@ def _values(column: Column) -> list[str | None]:
 
 def _nearest(pairs: Sequence[Pair]) -> Callable[[str], Pair]:
     """Finds the pair whose prompt has the largest Jaccard index with another prompt, over words; the first of equals."""
-    unique = list(dict.fromkeys(pairs))
     members: dict[str, list[int]] = defaultdict(list)  # word -> the prompts that hold it
-    sizes = np.zeros(len(unique))
-    for row, (prompt, _) in enumerate(unique):
+    sizes = np.zeros(len(pairs))
+    for row, (prompt, _) in enumerate(pairs):
         bag = set(prompt.split())
         sizes[row] = len(bag)
         for word in bag:
@@ -312,20 +312,21 @@ def _nearest(pairs: Sequence[Pair]) -> Callable[[str], Pair]:
     rows: dict[str, np.ndarray] = {}
     often: dict[str, np.ndarray] = {}  # word -> 1 for every prompt that holds it
     for word, found in members.items():
-        rows[word] = np.asarray(found)
-        if len(found) * OFTEN > len(unique):
-            often[word] = np.zeros(len(unique), counts)
-            often[word][rows.pop(word)] = 1
+        if len(found) * OFTEN > len(pairs):
+            often[word] = np.zeros(len(pairs), counts)
+            often[word][found] = 1
+        else:
+            rows[word] = np.asarray(found)
 
     def find(prompt: str) -> Pair:
         own = set(prompt.split())
-        shared = np.zeros(len(unique), counts)
+        shared = np.zeros(len(pairs), counts)
         for word in own:
             if word in often:
                 shared += often[word]
             elif word in rows:
                 shared[rows[word]] += 1
-        return unique[int(np.argmax(shared / (sizes + len(own) - shared)))]
+        return pairs[int(np.argmax(shared / (sizes + len(own) - shared)))]
 
     return find
 
