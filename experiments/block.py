@@ -32,7 +32,6 @@ from experiments.violation import Violation, shorten
 
 # Canonical order of the attributes of a scene: the layout follows the canvas, the topic comes last.
 ORDER = ("canvas", "layout", *(axis for axis in AXES if axis != "canvas"), "topic")
-WRITTEN_BY = {"blocks": "gold, compact and dotted", "fields": "asset, dotted and keyed", "own": "surfaces of its own"}
 BLOCKS = ("blocks",)
 FIELDS = ("fields",)
 ALWAYS = ("layout", "theme", "tone", "density", "topic")
@@ -139,17 +138,22 @@ def read_attributes(
 
 def read_attribute(reader: Reader, tag: Tag, spellings: Sequence[str] = BLOCKS) -> str | None:
     if tag.name == "layout":
-        elsewhere = next(
-            (other for other in WRITTEN_BY if other not in spellings and tag.value in carried((other,))), None
-        )
-        if elsewhere:
-            got, said = shorten(tag.text), WRITTEN_BY[elsewhere]
-            reader.report(tag, got, f"a family of this surface; {tag.value} is said by {said}")
+        others = _writers(tag.value) if tag.value not in carried(spellings) else ()
+        if others:
+            expected = f"a family of this surface; {tag.value} is said by {', '.join(others)}"
+            reader.report(tag, shorten(tag.text), expected)
             return None
         return check_value(reader, tag, carried(spellings))
     if tag.name == "topic":
         return check_payload(reader, tag, tag.value, ID, "a topic")
     return check_value(reader, tag, AXES[tag.name])
+
+
+def _writers(family: str | None) -> tuple[str, ...]:
+    """The surfaces that write a family; none for what is no family."""
+    from experiments import surfaces
+
+    return tuple(name for name in surfaces.names() if family in surfaces.load(name).families())
 
 
 def build(

@@ -29,11 +29,11 @@ def families() -> tuple[str, ...]:
     return block.carried(block.FIELDS)
 
 
-def write(scene: Scene, component: Write) -> str:
-    """A scene's text."""
+def write(scene: Scene, component: Write, background: bool = True) -> str:
+    """A scene's text; `background`: also where there is none."""
     kinds = block.families.load(scene.family).kinds
     body = (component(kinds[part.kind], part) for part in scene.components)
-    return " ".join([f"[{MARKER}]", *block.write_attributes(scene, background=True), *body, f"[/{MARKER}]"])
+    return " ".join([f"[{MARKER}]", *block.write_attributes(scene, background), *body, f"[/{MARKER}]"])
 
 
 def write_component(kind: Kind, part: Component, spell: Callable[[str], str]) -> str:
@@ -73,12 +73,13 @@ def parse(
     header, body = block.split_header(frame(reader, MARKER))
     values = block.read_attributes(reader, header, ("layout",), ordered=False, spellings=spellings)
     kinds = block.kinds_of([values["layout"]] if "layout" in values else block.carried(spellings))
-    return reader, values, list(_read_components(reader, body, kinds, component))
+    return reader, values, list(read_components(reader, body, kinds, component))
 
 
-def _read_components(
+def read_components(
     reader: Reader, tags: Sequence[Tag], kinds: dict[str, Kind], component: Read
 ) -> Iterator[tuple[Component, Tag]]:
+    """Components from one tag each, with their tags."""
     for tag in tags:
         kind = kinds.get(tag.name)
         if kind is None or tag.closing or tag.value is None:

@@ -9,16 +9,17 @@ canonical. The block spelling is `gold.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from experiments import block, payload
 from experiments.family import Kind
-from experiments.payload import MARKER
 from experiments.pen import Pen
 from experiments.scene import Component, Scene
-from experiments.tag import ID, REF, Reader, Tag, Vocabulary, check_payload, frame, read
+from experiments.tag import ID, REF, Reader, Tag, Vocabulary, check_payload
 from experiments.violation import shorten
 from experiments.wording import Parts
+
+MARKER = payload.MARKER
 
 
 def families() -> tuple[str, ...]:
@@ -30,9 +31,8 @@ def prompt(scene: Scene) -> str:
 
 
 def format(scene: Scene) -> str:
-    family = block.refuse_foreign(scene, "compact")
-    body = (write_component(family.kinds[part.kind], part) for part in scene.components)
-    return " ".join([f"[{MARKER}]", *block.write_attributes(scene), *body, f"[/{MARKER}]"])
+    block.refuse_foreign(scene, "compact")
+    return payload.write(scene, write_component, background=False)
 
 
 def write_component(kind: Kind, part: Component, mark: str = "") -> str:
@@ -48,22 +48,8 @@ def write_component(kind: Kind, part: Component, mark: str = "") -> str:
 
 
 def parse(text: str) -> Scene:
-    reader = read(text)
-    header, body = block.split_header(frame(reader, MARKER))
-    values = block.read_attributes(reader, header, ("layout",), ordered=False)
-    kinds = block.kinds_of([values["layout"]] if "layout" in values else families())
-    return block.build(reader, values, list(_read_components(reader, body, kinds)))
-
-
-def _read_components(reader: Reader, tags: Sequence[Tag], kinds: dict[str, Kind]) -> Iterator[tuple[Component, Tag]]:
-    for tag in tags:
-        kind = kinds.get(tag.name)
-        if kind is None or tag.closing or tag.value is None:
-            reader.report(tag, shorten(tag.text), "a component: " + ", ".join(f"[{name}:...]" for name in kinds))
-            continue
-        part = read_component(reader, kind, tag)
-        if part is not None:
-            yield part, tag
+    reader, values, parts = payload.parse(text, read_component, block.BLOCKS)
+    return block.build(reader, values, parts)
 
 
 def read_component(reader: Reader, kind: Kind, tag: Tag, mark: str = "") -> Component | None:
