@@ -211,6 +211,7 @@ class Rung(Record):
     optimizer: Optimizer = Optimizer()
     loss_on_prompt: bool = False
     tokenizer: TokenizerSpec | None = None  # in place of the spec's
+    surface: str | None = None  # in place of the spec's: the same scenes and questions, answered in other words
     precision: Literal["auto", "fp32", "bf16"] = (
         "auto"  # of the operands of matrix products in training; auto asks the machine
     )
@@ -305,10 +306,17 @@ class Spec(Record):
 
 
 class Selected(Record):
-    """A rung with its spec: what one run trains."""
+    """A rung with its spec: what one run trains. `spec` has the rung's own surface, where it has one."""
 
     spec: Spec
     name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _said_on_its_surface(cls, value: Any) -> Any:
+        spec, name = value["spec"], value["name"]
+        own = spec.rungs[name].surface if name in spec.rungs else None
+        return {**value, "spec": spec.model_copy(update={"surface": own})} if own else value
 
     @property
     def rung(self) -> Rung:
@@ -332,7 +340,9 @@ class Selected(Record):
         """Everything that decides what is trained, as plain data with every default filled in. With the gates, what an axis is a place of."""
         spec = self.spec.model_dump(mode="json", exclude={"name", "rungs", "why", "title"})
         own = {"tokenizer": self.tokenizer.model_dump(), "model": self.model.model_dump()}
-        rung = self.rung.model_dump(mode="json", exclude=PROSE | ({"replay"} if not self.rung.replay else set()))
+        rung = self.rung.model_dump(
+            mode="json", exclude=PROSE | {"surface"} | ({"replay"} if not self.rung.replay else set())
+        )
         return {**spec, **rung, **own}
 
     def resolved(self) -> dict:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cktrack import cli
 from cktrack import ladder as outside
-from experiments import document, ladder, prompt
+from experiments import document, ladder, pools, prompt, surfaces
 from experiments.ladder import LadderError
 
 RUNGS = ladder.rungs()
@@ -214,6 +214,7 @@ SFT = {
         ("optimizer.beta2", {"optimizer": {"beta2": 0.99}}),
         ("mixture.pretrain", {"mixture": {"pretrain": {"tags": 1}}}),
         ("midtrain", {"mixture": {"midtrain": None}, "budget": {"midtrain": None}}),
+        ("surface", {"surface": "compact"}),
     ],
 )  # fmt: skip
 def test_a_rung_may_change_what_lies_on_its_axis(axis, changes):
@@ -241,12 +242,29 @@ def test_a_rung_may_change_what_lies_on_its_axis(axis, changes):
         ("budget.tokens", {"budget": MORE, "held_constant": ["budget.pretrain"]}, r"held_constant\.0: got 'budget\.pretrain', expected what"),
         ("budget.tokens", SFT, r"mixture\.sft\.tags: got 1, expected the baseline's nothing"),
         ("model", {"model": DEEP}, r"rungs\.second\.precision: got 'fp32', expected the baseline's 'bf16', because the axis is model"),
+        ("surface", {"surface": "gold"}, "surface', expected a setting that is not the baseline's own"),
+        ("surface", {"surface": "compact", "rows": 8}, r"rungs\.second\.rows: got 8, expected the baseline's 4, because the axis is surface"),
+        ("surface", {"surface": "compat"}, r"rungs\.second\.surface: got 'compat', expected one of .*; did you mean `compact`"),
+        ("surface", {"surface": "asset"}, r"rungs\.second\.surface: got 'asset', expected one that gives targets of kind cases in "),
         ("budget.pretrain", {"budget": MORE, "gates": "stage_a"}, r"gates: got 'stage_a', expected the baseline's 'stage_b'"),
     ],
 )  # fmt: skip
 def test_a_rung_that_changes_more_or_less_than_its_axis_is_refused(axis, changes, message):
     with pytest.raises(LadderError, match=message):
         ladder.read(changed(lambda d: child(d, axis, **changes)), "spec12")
+
+
+def test_a_rung_on_a_surface_of_its_own_asks_the_same_in_other_words():
+    """Targets, prompts and splits are the baseline's; what is answered is said on the rung's own surface."""
+    spec = ladder.load("spec14a")
+    plain, other = (pools.draw(ladder.select(f"spec14a/{name}").spec) for name in ("r1", "counted"))
+    write, read = surfaces.load("counted").format, surfaces.load("compact").parse
+    for pool in ("trained", "unseen", "recombined", "dev"):
+        ours, theirs = getattr(other, pool), getattr(plain, pool)
+        assert len(ours) == len(theirs) > 0
+        assert [t.scene for t in ours] == [t.scene for t in theirs]
+        assert all(a.text == write(read(b.text)) != b.text for a, b in zip(ours[::50], theirs[::50], strict=True))
+    assert spec.surface == "compact" and ladder.select("spec14a/counted").settings()["surface"] == "counted"
 
 
 def test_a_rung_without_a_baseline_has_no_axis():
