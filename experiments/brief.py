@@ -347,6 +347,12 @@ def _able(family: str, form: str) -> tuple[Case, ...]:
     return found
 
 
+def topics(source: Source) -> tuple[Case, ...]:
+    """The cases that briefs ask for by name; none where the table has rules for everything."""
+    asks = any(fact.cases for fact in load(source.table).facts.values())
+    return tuple(_cases(source).values()) if asks else ()
+
+
 def _cases(source: Source) -> dict[str, Case]:
     """Cases by the topic that a brief calls them: all if they are varied, those of forms where the table counts parts, else the surface's."""
     if load(source.table).varied:

@@ -155,15 +155,15 @@ def _strangers(spec: Spec) -> Iterator[Violation]:
                 yield Violation(f"{place}.{key}", repr(name), _one_of(name, known))
 
     ways = prompt.templates()
-    for place, said in _surfaces(spec):
-        if said.surface not in surfaces.names():
-            yield Violation(place, repr(said.surface), _one_of(said.surface, surfaces.names()))
-            yield from unknown("families", spec.families, families.names())
-        elif place != "surface":
-            yield from _unwritten(place, said)
-        else:
-            strange = list(unknown("families", spec.families, look.families(spec.surface)))
-            yield from strange or _pools(spec)
+    if spec.surface not in surfaces.names():
+        yield Violation("surface", repr(spec.surface), _one_of(spec.surface, surfaces.names()))
+        yield from unknown("families", spec.families, families.names())
+    else:
+        strange = list(unknown("families", spec.families, look.families(spec.surface)))
+        yield from strange or _pools(spec)
+    for name, rung in spec.rungs.items():
+        yield from unknown(f"rungs.{name}.families", rung.families or (), spec.families)
+        yield from _surface(f"rungs.{name}.surface", Selected(spec=spec, name=name).spec) if rung.surface else ()
     if twice := {f for f in spec.families if spec.families.count(f) > 1}:
         yield Violation("families", f"{', '.join(sorted(twice))} twice", "each family once")
     for place, made in [
@@ -184,16 +184,11 @@ def _strangers(spec: Spec) -> Iterator[Violation]:
                 yield Violation(f"rungs.{name}.mixture.{stage}", repr(way), _one_of(way, ways))
 
 
-def _surfaces(spec: Spec) -> Iterator[tuple[str, Spec]]:
-    """The places that name a surface, each with the spec on it."""
-    yield "surface", spec
-    for name, rung in spec.rungs.items():
-        if rung.surface:
-            yield f"rungs.{name}.surface", Selected(spec=spec, name=name).spec
-
-
-def _unwritten(place: str, spec: Spec) -> Iterator[Violation]:
-    """A rung's own surface that gives its spec no scenes."""
+def _surface(place: str, spec: Spec) -> Iterator[Violation]:
+    """A rung's own surface that is none, or gives its spec no scenes."""
+    if spec.surface not in surfaces.names():
+        yield Violation(place, repr(spec.surface), _one_of(spec.surface, surfaces.names()))
+        return
     lacking = [name for name in spec.families if name not in look.families(spec.surface)]
     if lacking or any(_pools(spec)):
         expected = f"one that gives targets of kind {spec.targets.kind} in {', '.join(lacking or spec.families)}"

@@ -16,6 +16,7 @@ from cengine import random
 from experiments import brief, families, look, surfaces
 from experiments import case as library
 from experiments.brief import STYLE, Drawn, Facts
+from experiments.case import Case
 from experiments.look import Look
 from experiments.order import Order
 from experiments.scene import Scene
@@ -361,3 +362,10 @@ def _item(drawn: Drawn, hold: str) -> str:
 
 def source_of(spec: Spec) -> brief.Source:
     return brief.Source(table=spec.targets.briefs, surface=spec.surface, families=spec.families)
+
+
+def subjects(spec: Spec) -> tuple[Case, ...]:
+    """The cases that a spec's prompts ask for by name; none where they ask for forms or drawings."""
+    if spec.targets.kind == "cases":
+        return tuple(one for family in spec.families for one in look.cases(family, spec.surface))
+    return brief.topics(source_of(spec)) if spec.targets.kind == "briefs" else ()

@@ -24,6 +24,7 @@ PROSE = {
     "headline",
     "published",
 }  # of a rung: trains nothing
+OWN = ("surface", "families")  # of a rung, in place of its spec's
 STAGES = ("pretrain", "midtrain", "sft", "dpo", "grpo", "ppo")
 
 
@@ -212,6 +213,9 @@ class Rung(Record):
     loss_on_prompt: bool = False
     tokenizer: TokenizerSpec | None = None  # in place of the spec's
     surface: str | None = None  # in place of the spec's: the same scenes and questions, answered in other words
+    families: tuple[str, ...] | None = Field(
+        default=None, min_length=1
+    )  # some of the spec's: it trains and asks no others
     precision: Literal["auto", "fp32", "bf16"] = (
         "auto"  # of the operands of matrix products in training; auto asks the machine
     )
@@ -306,17 +310,17 @@ class Spec(Record):
 
 
 class Selected(Record):
-    """A rung with its spec: what one run trains. `spec` has the rung's own surface, where it has one."""
+    """A rung with its spec: what one run trains. `spec` has the rung's own surface and families, where it has some."""
 
     spec: Spec
     name: str
 
     @model_validator(mode="before")
     @classmethod
-    def _said_on_its_surface(cls, value: Any) -> Any:
-        spec, name = value["spec"], value["name"]
-        own = spec.rungs[name].surface if name in spec.rungs else None
-        return {**value, "spec": spec.model_copy(update={"surface": own})} if own else value
+    def _has_its_own(cls, value: Any) -> Any:
+        spec, rung = value["spec"], value["spec"].rungs.get(value["name"])
+        own = {name: found for name in OWN if (found := getattr(rung, name, None)) is not None}
+        return {**value, "spec": spec.model_copy(update=own)} if own else value
 
     @property
     def rung(self) -> Rung:
@@ -341,7 +345,7 @@ class Selected(Record):
         spec = self.spec.model_dump(mode="json", exclude={"name", "rungs", "why", "title"})
         own = {"tokenizer": self.tokenizer.model_dump(), "model": self.model.model_dump()}
         rung = self.rung.model_dump(
-            mode="json", exclude=PROSE | {"surface"} | ({"replay"} if not self.rung.replay else set())
+            mode="json", exclude=PROSE | {*OWN} | ({"replay"} if not self.rung.replay else set())
         )
         return {**spec, **rung, **own}
 

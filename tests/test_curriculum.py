@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from experiments import corpus, curriculum, ladder, material, pools
+from experiments import corpus, coverage, curriculum, ladder, material, pools
 from experiments.curriculum import CurriculumError
 from experiments.preflight import Place
-from experiments.preflight.row import curriculum_taught
+from experiments.preflight.row import covered, curriculum_taught
 from experiments.probes import contract as contracts
 from experiments.spec import Selected
 
@@ -65,6 +65,7 @@ def unasked(drawn, keep):
     return replace(drawn, contract={**drawn.contract, "cases": [c for c in drawn.contract["cases"] if keep(c)]})
 
 
+SEQUENCE = "timeline/stage_sequence"
 CLOSING = BOOK.competencies["closure"].surfaces
 
 
@@ -118,6 +119,23 @@ def test_a_surface_of_the_blueprint_is_not_replaced_by_others():
         spec = selected.spec.model_copy(update={"rungs": {**selected.spec.rungs, name: other}})
         look = curriculum_taught.look(SimpleNamespace(selected=Selected(spec=spec, name=name), material=drawn), Place())
         assert look.status == status and "surface " in look.got, name
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "said"),
+    [
+        ("spec12", lambda d: without(d, lambda s, r: r.case != "merge_or_rebase"), "topic decision_tree/merge_or_rebase: got no row trained"),
+        ("spec12", lambda d: unasked(d, lambda c: c["case"] != "merge_or_rebase"), "topic decision_tree/merge_or_rebase: got no row asked"),
+        ("spec14b", lambda d: without(d, lambda s, r: coverage.held(r)["form"] != SEQUENCE), "form timeline/stage_sequence: got no row trained"),
+        ("spec14b", lambda d: unasked(d, lambda c: coverage.held(c)["form"] != SEQUENCE), "form timeline/stage_sequence: got no row asked"),
+    ],
+)  # fmt: skip
+def test_a_topic_or_a_form_of_topics_that_is_missing_is_named(name, spoil, said):
+    selected, drawn = headline(name)
+    spoiled = spoil(drawn)
+    assert any(said in found for found in curriculum.audit(selected, spoiled))
+    look = covered.look(SimpleNamespace(selected=selected, material=spoiled), Place())
+    assert look.status == "FAIL" and said.split(":")[0].split(" ")[1] in look.got
 
 
 @pytest.mark.parametrize("name", BOOK.specs)

@@ -215,6 +215,7 @@ SFT = {
         ("mixture.pretrain", {"mixture": {"pretrain": {"tags": 1}}}),
         ("midtrain", {"mixture": {"midtrain": None}, "budget": {"midtrain": None}}),
         ("surface", {"surface": "compact"}),
+        ("families", {"families": ["memory_map"]}),
     ],
 )  # fmt: skip
 def test_a_rung_may_change_what_lies_on_its_axis(axis, changes):
@@ -245,6 +246,8 @@ def test_a_rung_may_change_what_lies_on_its_axis(axis, changes):
         ("surface", {"surface": "gold"}, "surface', expected a setting that is not the baseline's own"),
         ("surface", {"surface": "compact", "rows": 8}, r"rungs\.second\.rows: got 8, expected the baseline's 4, because the axis is surface"),
         ("surface", {"surface": "compat"}, r"rungs\.second\.surface: got 'compat', expected one of .*; did you mean `compact`"),
+        ("families", {"families": ["memory_map", "poster_stack"]}, r"rungs\.second\.families\.1: got 'poster_stack', expected one of table_matrix"),
+        ("families", {"families": []}, r"rungs\.second\.families"),
         ("surface", {"surface": "asset"}, r"rungs\.second\.surface: got 'asset', expected one that gives targets of kind cases in "),
         ("budget.pretrain", {"budget": MORE, "gates": "stage_a"}, r"gates: got 'stage_a', expected the baseline's 'stage_b'"),
     ],
@@ -265,6 +268,14 @@ def test_a_rung_on_a_surface_of_its_own_asks_the_same_in_other_words():
         assert [t.scene for t in ours] == [t.scene for t in theirs]
         assert all(a.text == write(read(b.text)) != b.text for a, b in zip(ours[::50], theirs[::50], strict=True))
     assert spec.surface == "compact" and ladder.select("spec14a/counted").settings()["surface"] == "counted"
+
+
+def test_a_rung_of_some_families_trains_and_asks_no_others():
+    chosen = ladder.select("gen1/r3")
+    drawn = pools.draw(chosen.spec)
+    there = {t.family for pool in (drawn.trained, drawn.unseen, drawn.recombined, drawn.dev) for t in pool}
+    assert there == set(chosen.spec.families) < set(ladder.load("gen1").families)
+    assert chosen.settings()["families"] == list(chosen.spec.families)
 
 
 def test_a_rung_without_a_baseline_has_no_axis():

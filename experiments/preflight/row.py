@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from experiments import curriculum, families, prompt, surfaces
+from experiments import coverage, curriculum, prompt, surfaces
 from experiments.corpus import Row
 from experiments.pack import cut
 from experiments.preflight import Finding, Place, check, judge
@@ -24,35 +24,28 @@ def _told(found: Sequence[str]) -> str:
     return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
 
 
-def frontiers(prepared: Prepared) -> dict[str, list[str]]:
-    """What the spec declares and rows must teach: families, and forms where targets are drawn from forms."""
-    spec = prepared.selected.spec
-    forms = [f for name in spec.families for f in families.load(name).forms] if spec.targets.kind == "forms" else []
-    return {"family": list(spec.families), "form": forms}
-
-
-def _absent(place: str, declared: Iterable[str], there: Iterable[str]) -> list[str]:
-    present = set(there)
-    return [f"{place}: no {name}" for name in declared if name not in present]
+def _absent(place: str, declared: Iterable[str], there: Collection[str]) -> list[str]:
+    return [f"{place}: no {name}" for name in declared if name not in there]
 
 
 @check()
 def covered(prepared: Prepared, place: Place) -> Finding:
-    """Every declared prompt surface, family and form is in the training rows of its stage; every split has cases of its surfaces and (but
-    for pairs held apart) of every family, and every form is asked for somewhere."""
+    """Every declared prompt surface, family, form and topic is in the training rows of its stage; every split has cases of its surfaces and (but
+    for pairs held apart) of every family, and every form and topic is asked for somewhere."""
     drawn, spec, rung = prepared.material, prepared.selected.spec, prepared.selected.rung
-    declared, missing = frontiers(prepared), []
+    declared, missing = coverage.declared(spec), []
     for stage, rows in drawn.stages.items():
-        missing += _absent(f"{stage}, surface", rung.mixture[stage], (r.surface for r in rows))
-        for axis, names in declared.items():
-            missing += _absent(f"{stage}, {axis}", names, (getattr(r, axis) for r in rows))
+        missing += _absent(f"{stage}, surface", rung.mixture[stage], {r.surface for r in rows})
+        there = coverage.present(rows)
+        missing += [f for axis, names in declared.items() for f in _absent(f"{stage}, {axis}", names, there[axis])]
     cases: Sequence[Mapping[str, str]] = drawn.contract["cases"]
     for name, split in spec.splits.items():
         mine = [c for c in cases if c["split"] == name]
-        missing += _absent(f"split {name}, surface", split.surfaces, (c["surface"] for c in mine))
+        missing += _absent(f"split {name}, surface", split.surfaces, {c["surface"] for c in mine})
         if split.is_of_all:
-            missing += _absent(f"split {name}, family", declared["family"], (c["family"] for c in mine))
-    missing += _absent("probes, form", declared["form"], (c["form"] for c in cases))
+            missing += _absent(f"split {name}, family", declared["family"], {c["family"] for c in mine})
+    there = coverage.present(cases)
+    missing += [f for axis in ("form", "topic") for f in _absent(f"probes, {axis}", declared[axis], there[axis])]
     told = f"{len(drawn.training)} rows, {len(cases)} cases"
     return judge(not missing, _told(missing) or told, "rows of all that is declared", missing=missing)
 
@@ -159,9 +152,10 @@ def held_apart(prepared: Prepared, place: Place) -> Finding:
 
 
 def taught(rows: Sequence[Row], axis: str, names: Iterable[str], times: Sequence[int]) -> dict[str, int]:
-    """How many different rows of each name of an axis are taken at least once."""
+    """How many different rows of each name of an axis are taken at least once; the axis is `surface`, or one of what a spec declares."""
     reached: dict[str, set[str]] = {name: set() for name in names}
-    for row, count in zip(rows, times, strict=True):
-        if count and getattr(row, axis) in reached:
-            reached[getattr(row, axis)].add(row.text)
+    for row in (row for row, count in zip(rows, times, strict=True) if count):
+        name = row.surface if axis == "surface" else coverage.held(row)[axis]
+        if name in reached:
+            reached[name].add(row.text)
     return {name: len(texts) for name, texts in reached.items()}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from cengine.train import Stream
-from experiments import axis
+from experiments import axis, coverage
 from experiments.pack import cut, trained
 from experiments.preflight import Finding, Place, check, judge
-from experiments.preflight.row import frontiers, taught
+from experiments.preflight.row import taught
 from experiments.prepared import Prepared
 from experiments.spec import Rung, Selected
 from experiments.token_audit import FITS
@@ -71,10 +71,11 @@ def tokenizer_sound(prepared: Prepared, place: Place) -> Finding:
 
 @check()
 def budget_reaches(prepared: Prepared, place: Place) -> Finding:
-    """The rung's own budget trains rows of every prompt surface, family and form of each stage, and 5 % of its different rows. Where the
+    """The rung's own budget trains rows of every prompt surface, family, form and topic of each stage, and 5 % of its different rows. Where the
     budget is the rung's axis, or that of the rung whose budget it has, what it never reaches is told and not refused. Which rows are
     reached, the order of the windows says."""
     rung, ctx = prepared.selected.rung, prepared.selected.model.ctx
+    declared = coverage.declared(prepared.selected.spec)
     facts: dict[str, Any] = {}
     for stage, packed in prepared.packed.items():
         rows = prepared.material.stages[stage]
@@ -83,21 +84,16 @@ def budget_reaches(prepared: Prepared, place: Place) -> Finding:
         times = trained(packed, Stream(packed.windows, rung.seed, stage, *divmod(taken, windows))).tolist()
         different = len({r.text for r in rows})
         reached = len({r.text for r, n in zip(rows, times, strict=True) if n})
-        names = {"surface": list(rung.mixture[stage]), **frontiers(prepared)}
+        names = {"surface": tuple(rung.mixture[stage]), **declared}
         facts[stage] = {
             "different": different,
             "reached": reached,
             "share": round(reached / different, 4),
             "epochs": round(taken / windows, 3),
-            **{axis: taught(rows, axis, declared, times) for axis, declared in names.items()},
+            **{axis: taught(rows, axis, known, times) for axis, known in names.items()},
         }
     never = {
-        stage: [
-            f"{stage}, {axis} {name}"
-            for axis in ("surface", "family", "form")
-            for name, n in fact[axis].items()
-            if not n
-        ]
+        stage: [f"{stage}, {axis} {name}" for axis in ("surface", *declared) for name, n in fact[axis].items() if not n]
         for stage, fact in facts.items()
     }
     told = [name for names in never.values() for name in names]
@@ -111,7 +107,7 @@ def budget_reaches(prepared: Prepared, place: Place) -> Finding:
         if (never[stage] or fact["share"] < LEAST) and not _asks_for_budget(prepared.selected, stage)
     ]
     got = f"never: {', '.join(told[:5])}; {shares}" if told else shares
-    expected = f"rows of every surface, family and form in the budget, and {LEAST:.0%} of all; raise its tokens"
+    expected = f"rows of every surface, family, form and topic in the budget, and {LEAST:.0%} of all; raise its tokens"
     return judge(not short, got, expected, **facts)
 
 
