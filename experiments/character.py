@@ -76,8 +76,13 @@ def _measured() -> re.Pattern[str]:
     return re.compile(f"[{_class(iter([*blocks, *NARROW]))}]*")
 
 
+BLANK = "the text is blank; leave the field out instead"
+
+
 def fault(text: str) -> str | None:
-    """Why a text cannot be drawn, with the character and its offset, or None."""
+    """Why a text cannot be drawn, with the character and its offset, or None. Printable ASCII is drawable, and its widths are known."""
+    if text.isascii() and text.isprintable():
+        return BLANK if is_blank(text) else None
     undrawable = UNSAFE.search(text)
     if undrawable:
         return f"character {_name(undrawable[0])} at offset {undrawable.start()} cannot be drawn; remove it or split the text"
@@ -87,7 +92,7 @@ def fault(text: str) -> str | None:
         return (
             f"character {_name(text[end])} at offset {end} has no known width; write it in letters, or as a common sign"
         )
-    return "the text is blank; leave the field out instead" if is_blank(text) else None
+    return BLANK if is_blank(text) else None
 
 
 def is_unsafe(text: str) -> bool:

@@ -39,6 +39,14 @@ def test_characters_outside_the_table_are_no_wider_than_they_count(face: str) ->
     assert not wide
 
 
+def test_printable_ascii_is_drawable_and_measured() -> None:
+    """So it is let in without being looked at."""
+    signs = "".join(map(chr, range(32, 127)))
+    assert signs.isprintable() and not character.UNSAFE.search(signs) and character._measured().fullmatch(signs)
+    assert all(sign in metric._ADVANCES[face] for sign in signs for face in FILES)
+    assert character.fault(" ") == character.fault("") == character.BLANK
+
+
 def test_known_widths() -> None:
     assert metric.advance(" ", "mono") == metric.advance("W", "mono") == 1233 / 2048
     assert metric.advance("i", "sans") < metric.advance("W", "sans") < metric.advance("W", "bold")

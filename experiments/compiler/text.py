@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from experiments.character import UNSAFE, is_unsafe
-from experiments.compiler.metric import advance, width
+from experiments.compiler.metric import SLACK, advance, width
 
 _SOFT = "/_.-:,;=|&?+)>"
 
@@ -93,7 +93,7 @@ def tidy(text: str, face: str, size: float, room: float) -> tuple[str, ...]:
 
 def is_whole(text: str, face: str, size: float, room: float) -> bool:
     """Whether no token must be broken to fit."""
-    return all(width(word, face, size) <= room for word in text.split(" "))
+    return longest_word(text, face) * size * SLACK <= room
 
 
 @lru_cache(maxsize=1 << 14)
