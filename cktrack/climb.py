@@ -78,8 +78,10 @@ def command(
     console = Console(stderr=True)
     store = _store(dry)
     if dry or store is None:
-        steps = look(store, chosen, options)
-        report = {"rungs": [{"rung": s.selected.label, "state": s.state, "why": s.why} for s in steps]}
+        report: dict[str, Any] = {"rungs": []}
+        for number, step in enumerate(look(store, chosen, options)):  # each draws its rows, which takes seconds
+            _say(console, number, len(chosen), step)
+            report["rungs"].append({"rung": step.selected.label, "state": step.state, "why": step.why})
         failed = any(r["state"] == "broken" for r in report["rungs"])
     else:
         title = " ".join(["ladder", *(["--headline"] if headline else []), *(patterns or [])])
@@ -191,6 +193,11 @@ def _earlier(store: Store, selected: Selected) -> dict[str, str] | None:
     return dict(found[0].data.params) if found else None
 
 
+def _say(console: Console, number: int, count: int, step: Step) -> None:
+    told = f"rung {number + 1} of {count}: {step.selected.label}, {step.state}: {step.why}"
+    console.print(escape(told), highlight=False, soft_wrap=True)
+
+
 # ------------------------------------------------------------------------------------------------- doing it
 
 
@@ -223,8 +230,7 @@ def climb(
         mine = crew.options()
         step = before.pop(number, None) or next(look(store, [chosen[number]], mine))
         shared.go_on()
-        told = f"rung {number + 1} of {len(chosen)}: {step.selected.label}, {step.state}: {step.why}"
-        console.print(told, highlight=False, soft_wrap=True)
+        _say(console, number, len(chosen), step)
         halted = stop and any(r["status"] == "failed" for r in done.values())
         return _take(store, step, mine, console, parent, shared, halted)
 

@@ -338,6 +338,7 @@ def test_dry_shows_and_makes_nothing(home):
     told = CliRunner().invoke(cli.app, ["ladder", *chosen, "--dry", "--json"])
     assert told.exit_code == 0, told.output
     assert [(r["rung"], r["state"]) for r in json.loads(told.stdout)["rungs"]] == [(label, "new") for label in chosen]
+    assert f"rung 1 of {len(chosen)}: {chosen[0]}, new" in told.stderr, "told as they are looked at: each takes seconds"
     assert not list(home.iterdir())
 
 
