@@ -29,6 +29,7 @@ from experiments.style import AXES, DENSITIES, Style
 from experiments.surfaces import SurfaceError, bundle, gold
 from experiments.violation import Violation
 
+validator = sys.modules[validate.__module__]
 FULL = os.environ.get("CKTRACK_FULL") == "1"
 STYLES = list(sweep.LOOKS)
 
@@ -620,6 +621,55 @@ def test_validator_refuses(fault: str) -> None:
     assert BAD[fault] != SVG
     found = validate(BAD[fault])
     assert found and all(": got " in line and ", expected " in line for line in found)
+
+
+PICTURES = [SVG] + [
+    compiler.compile(one.scene(Style(background="mesh", connector="dashed")), one.content).svg
+    for name in ("flow_graph", "table_matrix", "memory_map", "spectrum_map", "concept_editorial")
+    for one in case.every(name)[:1]
+]
+PIECES = [
+    *re.findall(r"<[^>]*>|[^<>]+|[a-z-]+=|\"[^\"]*\"", " ".join(PICTURES)),
+    *('x="1"', ' y="1" x="1"', ' x="-1"', ' x="٣"', "&#10;", "&lt;", "&", "]]>", "\n", "\t", " ", "\x7f", "\u202e", "é", "<tspan>", "</text>"),
+    *(' rx="1" rx="1"', ' stroke-dasharray="2 2"', '<text x="1" y="1" font-size="12" fill="#ffffff"></text>'),
+    '<rect x="9999" y="0" width="1" height="1"/>',
+]  # fmt: skip
+
+
+@given(data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_what_is_known_as_sound_by_its_text_has_no_fault(data: st.DataObject) -> None:
+    """Whatever is done to a picture: no walk over its elements finds a fault in a text that was let through without one."""
+    svg = data.draw(st.sampled_from(PICTURES))
+    for _ in range(data.draw(st.integers(0, 3))):
+        at, more = data.draw(st.integers(0, len(svg))), data.draw(st.sampled_from((0, 0, 1, 3, 9, 40)))
+        svg = svg[:at] + data.draw(st.sampled_from(["", svg[at : at + 30], *PIECES])) + svg[at + more :]
+    if validator._is_plain(svg):
+        assert not validator._walk(svg)
+
+
+@pytest.mark.parametrize("number", range(len(PICTURES)))
+def test_one_piece_put_in_the_place_of_another_is_seen(number: int) -> None:
+    """The same for every piece of a picture: taken out, doubled, or with each other piece of its kind in its place."""
+    svg, let_through = PICTURES[number], 0
+    places = [m.span() for m in re.finditer(r' [a-z0-9-]+="[^"]*"|<[^>]*>|(?<=>)[^<>\n]+', svg)]
+    for n, (start, end) in enumerate(places[:: max(1, len(places) // 150)]):
+        for new in ("", svg[start:end] * 2, PIECES[-1 - n % 24], PIECES[(n * 37) % len(PIECES)]):
+            changed = svg[:start] + new + svg[end:]
+            if validator._is_plain(changed):
+                let_through += 1
+                assert not validator._walk(changed), (svg[start:end], new)
+    assert validator._is_plain(svg) and let_through
+
+
+def test_what_families_draw_is_known_by_its_text() -> None:
+    """Else every picture would be walked over: slower, and no less sound."""
+    drawn = [path.read_text(encoding="utf-8") for path in families.FOLDER.glob("*/picture.svg")]
+    assert len(drawn) == len(families.names()) and all(map(validator._is_plain, drawn))
+
+
+def test_every_fault_is_left_to_the_walk() -> None:
+    assert not [fault for fault, svg in BAD.items() if validator._is_plain(svg)]
 
 
 def test_a_misspelt_key_hides_no_reference_that_leads_nowhere() -> None:

@@ -47,6 +47,7 @@ def draw(tree: Tree) -> str:
     )
 
 
+@lru_cache(maxsize=1 << 15)
 def _value(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.3f}".rstrip("0").rstrip(".")
 
