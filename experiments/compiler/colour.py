@@ -41,7 +41,7 @@ def contrast(a: str, b: str) -> float:
 
 def worst(colour: str, grounds: Sequence[str]) -> float:
     """The lowest contrast of a colour against several grounds."""
-    return min(contrast(colour, ground) for ground in grounds)
+    return min([contrast(colour, ground) for ground in grounds])
 
 
 @cache
