@@ -459,6 +459,78 @@ def test_stages_with_notes_break_into_rows(lanes: tuple[str, ...]) -> None:
         assert len(links) == number - 1 and picture.width == 1200
 
 
+def orchard(number: int, arrows: list[tuple[int, int]], lanes: tuple[str, ...], form: str, style: Style) -> list[str]:
+    """The arrows that are drawn of a timeline with these stages and arrows."""
+    names = [f"stage_{i}" for i in range(number)]
+    stage = {"badge": "2026-02-08", "title": "Unified gate path", "lines": ["make the gate the operator"]}
+    content = {"form": form, "header": {"headline": "How it grew"}, "stages": dict.fromkeys(names, stage)}
+    parts = [Component("header_band", ref="header")]
+    parts += [
+        Component("timeline_stage", id=name, ref=f"stages.{name}", attributes=(("lane", lanes[i % len(lanes)]),))
+        for i, name in enumerate(names)
+    ]
+    parts += [Component("timeline_arrow", source=names[a], target=names[b]) for a, b in arrows]
+    picture = compiler.compile_text(
+        "gold", gold.format(Scene("timeline", style, "t", components=tuple(parts))), content
+    )
+    links = [n for n in compiler.tree.walk(picture.tree.root) if isinstance(n, compiler.tree.Link) and n.head]
+    return sorted(link.path.replace(" badge", "") for link in links)
+
+
+@pytest.mark.parametrize("form", ["milestone_chain", "stage_sequence"])
+@pytest.mark.parametrize("lanes", [("top", "bottom"), ("bottom",), ("center",)])
+@pytest.mark.parametrize(
+    ("number", "further"),
+    [
+        (2, [(1, 0)]),
+        (6, [(0, 2), (4, 1)]),
+        (7, [(0, 3), (0, 4), (6, 0), (4, 3)]),
+        (10, []),
+        (16, [(0, 2), (4, 1), (1, 8), (11, 3), (15, 0), (0, 15), (5, 4)]),
+    ],
+)
+def test_a_timeline_shows_arrows_that_lead_on_and_back(
+    number: int, further: list[tuple[int, int]], lanes: tuple[str, ...], form: str
+) -> None:
+    """Each is a line of its own, whatever the form and the lanes, or the checker would refuse the picture; of sixteen stages as of two."""
+    arrows = [*pairwise(range(number)), *further]
+    for style in (Style(), Style(density="airy", canvas="tall", frame="panel"), Style(density="compact")):
+        assert orchard(number, arrows, lanes, form, style) == sorted(f"stage_{a}->stage_{b}" for a, b in arrows)
+
+
+@pytest.mark.parametrize("lane", ["top", "center"])
+def test_a_timeline_draws_the_arrows_that_are_stated_and_no_others(lane: str) -> None:
+    """There are as many as join all stages; which stages they join is the scene's affair."""
+    arrows = [(0, 2), (2, 1), (1, 3)]
+    assert orchard(4, arrows, (lane,), "stage_sequence", Style()) == [
+        "stage_0->stage_2",
+        "stage_1->stage_3",
+        "stage_2->stage_1",
+    ]
+    with pytest.raises(surfaces.SurfaceError, match="2 arrows between 4 stages, expected at least 3"):
+        orchard(4, arrows[:2], (lane,), "stage_sequence", Style())
+    star = [pair for i in range(1, 16) for pair in ((0, i), (i, 0))]
+    with pytest.raises(CompileError, match="arrows at one side of `stage_0`"):
+        orchard(16, star, (lane,), "stage_sequence", Style(density="airy", canvas="tall"))
+
+
+@pytest.mark.parametrize("form", list(families.load("memory_map").forms))
+@pytest.mark.parametrize("more", [0, 1, 3])
+def test_a_memory_map_shows_every_address_of_every_legal_number_of_segments(form: str, more: int) -> None:
+    for number, pattern in product(
+        range(1, families.load("memory_map").kinds["memory_segment"].at_most + 1), ("06X", "012X")
+    ):
+        offsets = [f"0x{i * 4096:{pattern}}" for i in range(number + more)]
+        segments = {f"s{i}": {"title": f"Segment {i}", "size": "16 MB", "parts": ["part"]} for i in range(number)}
+        content = {"form": form, "header": {"headline": "Where"}, "offsets": offsets, "segments": segments}
+        parts = [Component("header_band", ref="header"), Component("address_strip", ref="offsets")]
+        parts += [Component("memory_segment", id=name, ref=f"segments.{name}") for name in segments]
+        for style in (Style(), Style(density="airy", canvas="square")):
+            tree = compiler.compile(Scene("memory_map", style, "t", components=tuple(parts)), content).tree
+            texts = [n for n in compiler.tree.walk(tree.root) if isinstance(n, compiler.tree.Text)]
+            assert {line for t in texts for line in t.lines} >= set(offsets)
+
+
 PAIR = {"left": {"title": "Left"}, "right": {"title": "Right"}}
 TWINS: dict[str, tuple[str, dict[str, object], str]] = {
     "technical_diagram": (

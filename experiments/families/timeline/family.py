@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field
@@ -42,8 +41,8 @@ class Timeline(Family):
     content = Content
     kinds = by_name(
         Kind("header_band", 0, (Header,), at_least=1, at_most=1),
-        Kind("timeline_stage", 1, (Stage,), at_least=2, at_most=9, id_tag="stage_id", attributes={"lane": LANES}),
-        Kind("timeline_arrow", 2, at_most=8, end_tags=("from_stage", "to_stage"), ref_tag=None),
+        Kind("timeline_stage", 1, (Stage,), at_least=2, at_most=16, id_tag="stage_id", attributes={"lane": LANES}),
+        Kind("timeline_arrow", 2, at_most=32, end_tags=("from_stage", "to_stage"), ref_tag=None),
         Kind("footer_note", 3, (Footer,), at_most=1),
     )
     forms = by_name(
@@ -73,22 +72,9 @@ class Timeline(Family):
 
     def inspect(self, scene: Scene) -> Iterator[Fault]:
         yield from super().inspect(scene)
-        stages = [c.id for c in scene.of("timeline_stage")]
-        chain = set(pairwise(stages))
-        for index, part in enumerate(scene.components):
-            if (
-                part.kind == "timeline_arrow"
-                and {part.source, part.target} <= set(stages)
-                and (part.source, part.target) not in chain
-            ):
-                yield Fault(index, f"an arrow {part.source}->{part.target}", "an arrow from a stage to the next one")
-        missing = chain - {(c.source, c.target) for c in scene.of("timeline_arrow")}
-        if missing:
-            yield Fault(
-                None,
-                f"no arrow {' or '.join(sorted(f'{a}->{b}' for a, b in missing))}",
-                "an arrow between all neighbouring stages",
-            )
+        stages, arrows = len(scene.of("timeline_stage")), len(scene.of("timeline_arrow"))
+        if arrows < stages - 1:
+            yield Fault(None, f"{arrows} arrows between {stages} stages", f"at least {stages - 1}")
 
     def form_of(self, bound: Bound) -> str:
         """Stages that all stand on the line are steps."""

@@ -1,4 +1,7 @@
-"""Layouts of a timeline: lanes put its stages on both sides of a spine or in rows, its form begins them with dates or with numbers."""
+"""Layouts of a timeline: lanes put its stages on both sides of a spine or in rows, its form begins them with dates or with numbers.
+
+Arrows to the next stage lie on the spine, or between the cards of a row; the others are `route.py`'s.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,16 @@ from experiments.compiler.flow import Flow
 from experiments.compiler.page import Page
 from experiments.compiler.sheet import Sheet
 from experiments.compiler.tree import Box, Link, Ornament, Text, Tree, move
+from experiments.families.timeline.route import FOOT, LEFT, RIGHT, Routes
 
 STEM = 26.0  # px between a badge on the spine and its card
 ASIDE = 30.0  # px at each side that rows of milestones leave to the arrows between them
 NOTE, LONG_NOTE = 5, 14  # lines that a note may take, and where nothing else helps
+MANY, ALONG, ACROSS = (
+    9,
+    6,
+    5,
+)  # stages that may stand along one spine; of more, the most along a stretch of it, and cards in a row
 
 Measured = TypeVar("Measured")
 
@@ -46,17 +55,19 @@ def _spine(page: Page) -> None:
     into rows, joined round the outside.
     """
     items = page.bound.all("timeline_stage")
-    columns, rows = _fitting(page, _tries(len(items), len(items)), lambda *most: _measure(page, *most))
-    aside = ASIDE if len(rows) > 1 else 0.0
-    before: Box | None = None
+    tries = _tries(len(items), len(items) if len(items) <= MANY else ALONG)
+    columns, (routes, rows) = _fitting(page, tries, lambda *most: _measure(page, *most))
+    badges: list[Box] = []
     for number, row in enumerate(rows):
         if number:
             page.y += page.sheet.gap + 24
         turn = page.y - (page.sheet.gap + 24) / 2
-        _row(page, items[number * columns : (number + 1) * columns], row, aside, columns)
-        if before:
-            _return(page, before, row[0].badge, turn)
-        before = row[-1].badge
+        start = number * columns
+        _row(page, items[start : start + columns], row, routes, number)
+        badges += [one.badge for one in row]
+        if start and start - 1 in routes.on:
+            _return(page, badges[start - 1], badges[start], turn)
+    page.add(*routes.links(badges))
 
 
 def _tries(number: int, columns: int) -> list[tuple[int, int]]:
@@ -87,42 +98,63 @@ class Milestone:
     upper: bool
 
 
-def _measure(page: Page, columns: int, most: int) -> list[list[Milestone]]:
-    """Rows of milestones for that many columns."""
-    sheet, items = page.sheet, page.bound.all("timeline_stage")
-    slot = (page.room - (2 * ASIDE if columns < len(items) else 0.0)) / columns
+def _asides(page: Page, routes: Routes) -> tuple[float, float]:
+    """Room at the left and at the right of a spine, for arrows from row to row, px."""
+    least = ASIDE if routes.columns < len(routes.names) else 0.0
+    return least + routes.aside(LEFT), least + routes.aside(RIGHT)
+
+
+def _measure(page: Page, columns: int, most: int) -> tuple[Routes, list[list[Milestone]]]:
+    """Rows of milestones for that many columns, and the ways of their arrows."""
+    sheet, items, routes = page.sheet, page.bound.all("timeline_stage"), Routes(page, columns, apart=True)
+    left, right = _asides(page, routes)
+    slot = (page.room - (left + right)) / columns
     upper = [item.part.get("lane") == "top" for item in items]
     alternate = all(a != b for a, b in pairwise(upper))
     wide = min(380.0, (1.667 * slot - 0.67 * sheet.gap) if alternate else slot - sheet.gap * 0.6)
+    if alternate and columns == 3 and 2 * wide > 3 * slot:  # the first and the last stand in one lane
+        wide = 1.5 * slot - sheet.gap * 0.3
     flows = [_words(page, item, i, wide - 2 * sheet.pad, most) for i, item in enumerate(items)]
     made = [
-        Milestone(flow, _badge(page, item, i, slot - 44), wide, i, up)
+        Milestone(flow, _badge(page, item, i, slot - 44, routes.width()), wide, i, up)
         for i, (item, flow, up) in enumerate(zip(items, flows, upper, strict=True))
     ]
-    return [made[start : start + columns] for start in range(0, len(made), columns)]
+    centres = [page.x0 + left + (i + 0.5) * slot for i in range(columns)]
+    straight = [one.badge.w - 2 * one.badge.radius for one in made]
+    routes.settle(centres, straight, page.x0 + left, page.x1 - right)
+    return routes, [made[start : start + columns] for start in range(0, len(made), columns)]
 
 
-def _row(page: Page, items: Sequence[Item], row: list[Milestone], aside: float, columns: int) -> None:
+def _row(page: Page, items: Sequence[Item], row: list[Milestone], routes: Routes, number: int) -> None:
     """One stretch of the spine with its cards, at the cursor."""
     sheet, pad = page.sheet, 2 * page.sheet.pad
-    x0, x1 = page.x0 + aside, page.x1 - aside
-    slot = (x1 - x0) / columns
+    aside, beyond = _asides(page, routes)
+    x0, x1 = page.x0 + aside, page.x1 - beyond
+    slot = (x1 - x0) / routes.columns
     above = max([one.flow.height + pad for one in row if one.upper], default=0.0)
     below = max([one.flow.height + pad for one in row if not one.upper], default=0.0)
     tall = max(one.badge.h for one in row)
-    spine = page.y + (above + STEM if above else 0.0) + tall / 2
+    over, under = _stem(routes, routes.above(number), above), _stem(routes, routes.below(number), below)
+    spine = page.y + (above + over) + tall / 2
+    routes.floors[routes.above(number)] = spine - tall / 2 - FOOT
+    routes.floors[routes.below(number)] = spine + tall / 2 + FOOT
     for i, (item, one) in enumerate(zip(items, row, strict=True)):
         x, badge = x0 + (i + 0.5) * slot, one.badge
         move([badge], x - badge.w / 2, spine - badge.h / 2)
         left = min(max(x - one.wide / 2, x0), x1 - one.wide)
         high = above if one.upper else below
-        y = spine - tall / 2 - STEM - high if one.upper else spine + tall / 2 + STEM
+        y = spine - tall / 2 - over - high if one.upper else spine + tall / 2 + under
         card = page.card(item.id, one.flow, left, y, one.wide, high)
         ends = ((x, badge.y), (x, card.bottom)) if one.upper else ((x, badge.bottom), (x, card.y))
         colour = sheet.line(_colour(sheet, item, one.index))
         page.add(Link(f"{item.id} stem", list(ends), badge.path, card.path, colour, head=False), card, badge)
-    _arrows(page, [one.badge for one in row])
-    page.y = spine + tall / 2 + (STEM + below if below else 0.0)
+    _arrows(page, [one.badge for one in row], routes, number)
+    page.y = spine + tall / 2 + (under + below)
+
+
+def _stem(routes: Routes, channel: int, cards: float) -> float:
+    """Room between the badges of a row and its cards at one side, or where it has none there, for the arrows that lie there, px."""
+    return (STEM if cards else FOOT if routes.is_used(channel) else 0.0) + routes.depth(channel)
 
 
 def _return(page: Page, last: Box, first: Box, turn: float) -> None:
@@ -133,9 +165,9 @@ def _return(page: Page, last: Box, first: Box, turn: float) -> None:
     page.add(Link(f"{last.path}->{first.path}", corners, last.path, first.path, page.sheet.wire, 2.5, page.sheet.dash))
 
 
-def _arrows(page: Page, boxes: list[Box]) -> None:
-    """Straight arrows from box to box along one line."""
-    for a, b in pairwise(boxes):
+def _arrows(page: Page, boxes: list[Box], routes: Routes, row: int) -> None:
+    """Straight arrows along one line, from each box of a row to the next."""
+    for a, b in (pair for i, pair in enumerate(pairwise(boxes), row * routes.columns) if i in routes.on):
         page.add(
             Link(
                 f"{a.path}->{b.path}",
@@ -149,12 +181,20 @@ def _arrows(page: Page, boxes: list[Box]) -> None:
         )
 
 
-def _badge(page: Page, item: Item, index: int, room: float) -> Box:
-    """The date on the spine, at the origin; a number in a sequence, or where the content gives no date."""
+def _badge(page: Page, item: Item, index: int, room: float, least: float) -> Box:
+    """The date on the spine, at the origin; a number in a sequence, or where the content gives no date. Its top is straight for at least so
+    many px, where there is room.
+    """
     ground = page.sheet.ground(page.sheet.line(_colour(page.sheet, item, index)))
     date = None if _is_numbered(page) else item.data.badge
     path, words = (f"{item.ref}.badge", date) if date else (f"{item.ref} number", str(index + 1))
-    return page.labels.box(f"{item.id} badge", path, words, "strong", room, ground, edge=12, lift=6, radius=14)
+    box = page.labels.box(f"{item.id} badge", path, words, "strong", room, ground, edge=12, lift=6, radius=14)
+    if least:
+        box.w = max(box.w, min(least + 2 * box.radius, room))
+        text = box.children[0]
+        assert isinstance(text, Text)
+        text.w = box.w
+    return box
 
 
 def _words(page: Page, item: Item, index: int, wide: float, most: int) -> Flow:
@@ -186,38 +226,40 @@ def _lines(flow: Flow, item: Item, colour: str, most: int) -> Flow:
 def _rows(page: Page) -> None:
     """One row of cards, two where there are more than four, more where words do not fit so; arrows join them, one turns back between rows."""
     sheet, items = page.sheet, page.bound.all("timeline_stage")
-    most = len(items) if len(items) <= 4 else (len(items) + 1) // 2
+    most = len(items) if len(items) <= 4 else min((len(items) + 1) // 2, ACROSS)
     gap = sheet.gap * 0.5 + 30
 
-    def width(columns: int) -> float:
-        return (page.room - gap * (columns - 1)) / columns
-
-    def measure(columns: int, note: int) -> list[Flow]:
+    def measure(columns: int, note: int) -> tuple[Routes, float, list[Flow]]:
+        routes = Routes(page, columns, apart=False)
+        left, right = page.x0 + routes.aside(LEFT), page.x1 - routes.aside(RIGHT)
+        wide = (right - left - gap * (columns - 1)) / columns
+        centres = [left + i * (wide + gap) + wide / 2 for i in range(columns)]
+        routes.settle(centres, [wide - 2 * sheet.radius] * len(items), left, right)
         write = _numbered if _is_numbered(page) else _dated
-        return [write(page, item, i, width(columns) - 2 * sheet.pad, note) for i, item in enumerate(items)]
+        return routes, wide, [write(page, item, i, wide - 2 * sheet.pad, note) for i, item in enumerate(items)]
 
-    columns, flows = _fitting(page, _tries(len(items), most), measure)
-    wide = width(columns)
+    columns, (routes, wide, flows) = _fitting(page, _tries(len(items), most), measure)
     cards: list[Box] = []
-    for start in range(0, len(items), columns):
-        row = flows[start : start + columns]
-        high = max(flow.height for flow in row) + 2 * sheet.pad
-        if start:
-            page.y += sheet.gap + 24
-        for i, flow in enumerate(row):
-            cards.append(page.card(items[start + i].id, flow, page.x0 + i * (wide + gap), page.y, wide, high))
-        _arrows(page, cards[start:])
+    if routes.is_used(0):
+        routes.floors[0] = page.y
+        page.y += routes.depth(0) + FOOT
+    for row, start in enumerate(range(0, len(items), columns)):
+        here = flows[start : start + columns]
+        high = max(flow.height for flow in here) + 2 * sheet.pad
+        for i, flow in enumerate(here):
+            x = page.x0 + routes.aside(LEFT) + i * (wide + gap)
+            cards.append(page.card(items[start + i].id, flow, x, page.y, wide, high))
+        _arrows(page, cards[start:], routes, row)
         page.y += high
-    page.add(*cards)
-    for start in range(columns, len(items), columns):
-        _turn(page, cards[start - 1], cards[start])
-
-
-def _turn(page: Page, last: Box, first: Box) -> None:
-    """The arrow from the end of a row to the start of the next."""
-    y = (last.bottom + first.y) / 2 - 4
-    corners = [(last.centre, last.bottom), (last.centre, y), (first.centre, y), (first.centre, first.y)]
-    page.add(Link(f"{last.path}->{first.path}", corners, last.path, first.path, page.sheet.wire, 2.5, page.sheet.dash))
+        if start + columns < len(items):
+            floor, channel = page.y, routes.below(row)
+            page.y += sheet.gap + 24
+            routes.floors[channel] = (floor + page.y) / 2 - 4
+            page.y += routes.depth(channel)
+        elif routes.is_used(routes.below(row)):
+            routes.floors[routes.below(row)] = page.y + FOOT
+            page.y += FOOT + routes.depth(routes.below(row))
+    page.add(*cards, *routes.links(cards))
 
 
 def _numbered(page: Page, item: Item, index: int, wide: float, most: int) -> Flow:
