@@ -54,9 +54,12 @@ def advice(numbers: Mapping[str, float], autopsy: Mapping[str, Any] | None) -> N
 
 
 def _sample(numbers: Mapping[str, float], name: str) -> str:
-    """How many cases stand behind a column, where they are a sample of all."""
-    n, cases = numbers.get(f"{name}.n"), numbers.get("cases")
-    return f" (of a sample of {n:.0f})" if n and cases and n < cases else ""
+    """The interval of a column's exact rate and how many were asked for it, where they are a sample of those that it changes."""
+    asked, n, cases = (numbers.get(key) for key in (f"{name}.asked", f"{name}.n", "cases"))
+    if asked is None or not n or not cases or n >= cases:
+        return ""
+    low, high = numbers[f"{name}.exact_low"], numbers[f"{name}.exact_high"]
+    return f" ({low:.3f}-{high:.3f}, a sample of {asked:.0f} asked)"
 
 
 def asked(result: Mapping[str, Any], title: str) -> None:

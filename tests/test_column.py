@@ -9,8 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from scipy import stats
 
 from cengine.decode import Generation
+from cktrack import show
 from experiments import case as library
 from experiments import coders, compiler, ladder, pools, prompt, surfaces
 from experiments.probes import autopsy, column, constrain, diagnosis, flaw
@@ -414,7 +416,7 @@ def test_where_most_outputs_are_off_the_grammar_a_drawn_sample_is_measured(monke
     assert diagnosis.facts(CONTRACT, outputs, numbers).won is None, "there is no miss"
 
 
-def test_what_a_sample_of_the_mask_leaves_out_is_counted_by_what_it_asks():
+def test_what_a_sample_of_the_mask_leaves_out_is_counted_by_what_it_asks(capsys):
     """Of thirty outputs twenty are on the grammar and exact, and ten off it; of two that are asked, one is won: 25 of 30 in all."""
     right = [replace(outputs_of(str)[0], columns={}) for _ in range(30)]
     wrong = replace(outputs_of(lambda text: "no")[0], columns={})
@@ -425,7 +427,35 @@ def test_what_a_sample_of_the_mask_leaves_out_is_counted_by_what_it_asks():
     assert numbers["constrained.exact"] == pytest.approx(25 / 30) and numbers["constrained.n"] == 22
     assert numbers["constrained.changed"] == pytest.approx(10 / 30)
     (line,) = [row for row in column.table(outputs) if row.startswith("| constrained")]
-    assert "a sample of 2 of 10 outputs" in line and "83.3%" in line
+    assert "a sample of 2 of 10 outputs" in line and "83.3% (70.0%-96.7%)" in line
+    assert numbers["constrained.asked"] == 2, "one of the eight others may be won, and one that was asked is not"
+    assert (numbers["constrained.exact_low"], numbers["constrained.exact_high"]) == (21 / 30, 29 / 30)
+    assert "repaired.asked" not in column.measures(CONTRACT, outputs_of(str))
+    show.advice({**numbers, "exact": 20 / 30, "cases": 30.0}, None)
+    assert "constrained 0.833 (0.700-0.967, a sample of 2 asked)" in capsys.readouterr().out
+
+
+def test_where_all_were_asked_nothing_is_open():
+    right, wrong = outputs_of(str)[0], outputs_of(lambda text: "no")[0]
+    asked = [replace(wrong, columns={"constrained": column.Column("x", "eos", o.score)}) for o in (right, right, wrong)]
+    numbers = column.measures(CONTRACT, asked)
+    assert numbers["constrained.asked"] == 3
+    assert {numbers[f"constrained.exact{end}"] for end in ("_low", "", "_high")} == {2 / 3}
+    (line,) = [row for row in column.table(asked) if row.startswith("| constrained")]
+    assert "66.7% |" in line, "no interval beside what is counted"
+
+
+@pytest.mark.parametrize(("asked", "off"), [(20, 21), (20, 60), (20, 400), (2, 10), (7, 7)])
+def test_the_interval_of_a_sample_covers_what_all_would_give(asked, off):
+    """Whatever the truth is, at most one sample in forty puts it below the interval; each end is where that stops."""
+    low = [column.fewest(held, asked, off) for held in range(asked + 1)]
+    assert low == sorted(low) and low[0] == 0
+    for truth in range(off + 1):
+        drawn = stats.hypergeom(off, truth, asked)
+        assert sum(drawn.pmf(held) for held in range(asked + 1) if low[held] > truth) <= 1 / 40 + 1e-9
+    for held, end in enumerate(low):
+        assert stats.hypergeom(off, end, asked).sf(held - 1) > 1 / 40
+        assert end == held or stats.hypergeom(off, end - 1, asked).sf(held - 1) <= 1 / 40 + 1e-9
 
 
 def test_a_sample_of_the_mask_is_held_to_its_own_misses():
@@ -448,4 +478,6 @@ def test_a_sample_of_the_mask_is_held_to_its_own_misses():
 
 def test_the_documents_say_how_many_are_measured():
     said = (Path(__file__).parent.parent / "docs/probe.md").read_text()
+    outputs = [replace(o, columns={**o.columns, "constrained": o.columns["repaired"]}) for o in outputs_of(str)]
+    assert not [name for name in column.measures(CONTRACT, outputs) if f"`{name}`" not in said]
     assert f"If more than {constrain.MOST} outputs" in said and f"{constrain.MOST} of them\nare asked" in said

@@ -7,9 +7,11 @@ whether the expected outputs still compile to their pictures.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import comb
 from typing import Any
 
 from experiments.probes import flaw
@@ -19,6 +21,7 @@ from experiments.probes.score import Score, score
 
 NAMES = ("constrained", "repaired")
 COUNTED = ("exact", "renderable", "materialized", "truncated")
+SIDES = 40  # each side of a two-sided 95 % interval leaves out one in so many
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,36 @@ def standing(outputs: Sequence[Any], name: str) -> list[tuple[Any, float]]:
     return [(o, times if o.columns[name].changed else 1.0) for o in mine]
 
 
+def interval(outputs: Sequence[Any], name: str, counted: str) -> tuple[float, float]:
+    """What the sample of a column leaves open about a rate of these outputs, at 95 %. Those that stood as they were are known; those that were
+    changed are drawn from all that would have been. Where all of these were asked, both ends are the rate.
+    """
+    mine = [o.columns[name] for o in outputs if name in o.columns]
+    asked = [c for c in mine if c.changed]
+    off, held = len(asked) + len(outputs) - len(mine), sum(getattr(c.score, counted) for c in asked)
+    known = sum(getattr(c.score, counted) for c in mine) - held
+    most = off - fewest(len(asked) - held, len(asked), off)
+    return (known + fewest(held, len(asked), off)) / len(outputs), (known + most) / len(outputs)
+
+
+def fewest(held: int, asked: int, off: int) -> int:
+    """How many of `off` hold at least, where `asked` of them were drawn and `held` of these do: the lower end of the exact two-sided 95 % interval of
+    draws that are not put back, so that nothing is left open where all were drawn.
+    """
+
+    def is_likely(total: int) -> bool:
+        """Whether so many of the drawn ones, or more, hold in one of SIDES draws, if `total` of all do."""
+        ways = sum(comb(total, k) * comb(off - total, asked - k) for k in range(held, asked + 1))
+        return ways * SIDES > comb(off, asked)
+
+    possible = range(held, off - (asked - held) + 1)
+    return possible[bisect_left(possible, True, key=is_likely)]
+
+
 def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
-    """Metrics of scored outputs (`session.Output`): `constrained.exact` and the like (`.n`: how many cases were looked at for them);
-    `FLAW_rate`; `gold_asset_parity_score`, the share of different expected outputs whose text compiles to the picture of the scene that was meant.
+    """Metrics of scored outputs (`session.Output`): `constrained.exact` and the like (`.n`: how many cases were looked at for them; `.asked`: how
+    many of these were asked under the mask, `_low` and `_high`: what that leaves open); `FLAW_rate`; `gold_asset_parity_score`, the share of
+    different expected outputs whose text compiles to the picture of the scene that was meant.
     """
     found: dict[str, float] = {}
     for name in NAMES:
@@ -88,9 +118,14 @@ def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
         if mine:
             for counted in COUNTED:
                 held = sum(times * getattr(o.columns[name].score, counted) for o, times in mine)
-                found[f"{name}.{'truncation' if counted == 'truncated' else counted}"] = held / len(outputs)
+                metric = f"{name}.{'truncation' if counted == 'truncated' else counted}"
+                found[metric] = held / len(outputs)
+                if name == "constrained":
+                    found[f"{metric}_low"], found[f"{metric}_high"] = interval(outputs, name, counted)
             found[f"{name}.changed"] = sum(times * o.columns[name].changed for o, times in mine) / len(outputs)
             found[f"{name}.n"] = float(len(mine))
+            if name == "constrained":
+                found["constrained.asked"] = float(sum(o.columns[name].changed for o, _ in mine))
     flaws = Counter(f for o in outputs for f in flaw.flaws(contract["surface"], o.raw, o.stop, contract["prompt_only"]))
     found |= {f"{name}_rate": flaws[name] / max(1, len(outputs)) for name in flaw.FLAWS}
     gold = {case["expected"]: case for case in contract["cases"]}
@@ -99,7 +134,9 @@ def measures(contract: dict, outputs: Sequence[Any]) -> dict[str, float]:
 
 
 def table(outputs: Sequence[Any]) -> list[str]:
-    """Markdown lines: raw, constrained and repaired side by side; `-` for what was not measured, and how many of how many were asked."""
+    """Markdown lines: raw, constrained and repaired side by side; `-` for what was not measured. Where a sample was asked, of how many it is, and the
+    interval of each rate.
+    """
     lines = [
         "| | " + " | ".join(("exact", "renderable", "materialized", "truncation", "changed")) + " |",
         "|---" * 6 + "|",
@@ -112,11 +149,10 @@ def table(outputs: Sequence[Any]) -> list[str]:
             continue
         cells = [f"{sum(times * getattr(s, c) for s, times in scores) / len(outputs):.1%}" for c in COUNTED]
         changed = sum(o.columns[name].changed for o, _ in mine)
-        off = changed + len(outputs) - len(mine)
-        sample = (
-            f" (asked: a sample of {changed} of {off} outputs off the grammar)"
-            if name != "raw" and off > changed
-            else ""
-        )
+        off, sample = changed + len(outputs) - len(mine), ""
+        if name != "raw" and off > changed:
+            sample = f" (asked: a sample of {changed} of {off} outputs off the grammar)"
+            ends = [interval(outputs, name, c) for c in COUNTED]
+            cells = [f"{cell} ({low:.1%}-{high:.1%})" for cell, (low, high) in zip(cells, ends, strict=True)]
         lines.append(f"| {name}{sample} | " + " | ".join([*cells, "" if name == "raw" else str(changed)]) + " |")
     return lines
