@@ -18,6 +18,7 @@ from pathlib import Path
 from cengine import checkpoint
 from cengine.train import Schedule, Step, Stream, Trainer, fit, held_out
 from experiments.pack import Packed
+from experiments.probes import curve
 from experiments.recorder import Recorder
 from experiments.spec import Budget, Rung
 
@@ -219,6 +220,8 @@ def train_stages(
         "stage_seconds": time.monotonic() - started,
         "held_out_bits_per_byte": progress.held_out,
         "final_loss": progress.loss,
+        "lowest_fill": min(packed[stage].fill for stage in rung.stages()),
+        **curve.measures(progress.history, [at["step"] for at in progress.stages.values()]),
     }, progress.stages
 
 

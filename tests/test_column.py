@@ -15,7 +15,7 @@ from cengine.decode import Generation
 from cktrack import show
 from experiments import case as library
 from experiments import coders, compiler, ladder, pools, prompt, surfaces
-from experiments.probes import autopsy, column, constrain, diagnosis, flaw
+from experiments.probes import autopsy, column, constrain, curve, diagnosis, flaw
 from experiments.probes.repair import STEPS, repair
 from experiments.probes.score import score
 from experiments.session import Output
@@ -242,6 +242,10 @@ SYMPTOMS = [
     ("special tokens or prompt tags in outputs", {"flaws": {**GOOD.flaws, "special_token_leak": 0.1}}),
     ("what misses, repairs itself", {"repaired": 0.95}),
     ("what misses, repairs itself", {"won": 0.5}),
+    ("gradient norms spike", {"gradient_spikes": 0.03}),
+    ("gradient norms collapse, the loss does not", {"gradient_left": 0.001, "late_loss": 0.3}),
+    ("the loss goes up and down and does not settle", {"loss_rises": 0.6, "late_loss": 0.3}),
+    ("the loss is stuck, the windows are poorly filled", {"fill": 0.7, "late_loss": 0.9}),
     ("no family is learned, the loss is low", {"exact": 0.1, "families": {"a": 0.1}, "kinds": {"seen": 0.1}, "final_loss": 0.01}),
     ("no family is learned, the loss is high", {"exact": 0.1, "families": {"a": 0.1}, "kinds": {"seen": 0.1}, "final_loss": 1.0}),
     ("some families are strong, others weak", {"families": {"a": 0.9, "b": 0.2}}),
@@ -260,6 +264,58 @@ def test_each_symptom_suggests_its_action(name, planted):
     assert diagnosis.suggest(replace(GOOD, **{**base, **planted})).symptom == name
     tried = list(dict.fromkeys(row[0] for row in SYMPTOMS))
     assert [row[0] for row in diagnosis.SYMPTOMS] == tried, "every row of the matrix is tried"
+
+
+def curve_of(shape, steps=256):
+    """A stage whose losses and norms are what `shape` gives for the share of the steps that are done."""
+    told = [shape(at, at / steps) for at in range(steps)]
+    return [(at, {"loss": loss, "grad_norm": norm}) for at, (loss, norm) in enumerate(told)]
+
+
+def falling(at, done):
+    """A sound curve: loss and norm fall, rough by a tenth, down to next to nothing with a spike of a hard row now and then."""
+    rough = 1 + 0.1 * (at * 7 % 11 - 5) / 5
+    spike = 0.5 if at % 40 == 0 and done > 0.5 else 0.0
+    return 5 * 0.5 ** (24 * done) * rough + 1e-6, (3 * 0.5 ** (18 * done) + spike) * rough
+
+
+CURVES = {  # measure: an unsound curve, and the symptom that is seen by it
+    "gradient_spikes": (lambda at, done: (2.0, 30.0 if at % 20 == 0 else 1.0), "gradient norms spike"),
+    "gradient_left": (lambda at, done: (3.0, 4 * 0.5 ** (12 * done)), "gradient norms collapse, the loss does not"),
+    "loss_rises": (lambda at, done: (1 + 0.6 * (at // 20 % 2), 1.0), "the loss goes up and down and does not settle"),
+    "late_loss": (lambda at, done: (0.9, 1.0), "the loss is stuck, the windows are poorly filled"),
+}
+
+
+@pytest.mark.parametrize("name", curve.MEASURES)
+def test_each_measure_tells_an_unsound_curve_from_a_sound_one(name):
+    shape, symptom = CURVES[name]
+    half = {"a": 0.8, "b": 0.8}
+    base = replace(GOOD, exact=0.8, renderable=0.95, repaired=None, kinds={"seen": 0.8, "ood": 0.8}, families=half)
+
+    def suggested(shape, fill, steps=256):
+        history = curve_of(shape, steps)
+        measured = curve.measures(history, [len(history)])
+        facts = facts_of(str, final_loss=0.2, lowest_fill=fill, **measured)
+        known = {key: getattr(facts, key) for key in (*curve.MEASURES, "fill")}
+        assert {key: value for key, value in known.items() if value is not None} == {**measured, "fill": fill}
+        return diagnosis.suggest(replace(base, **known)).symptom
+
+    assert suggested(shape, 0.7) == symptom
+    rest = "few misses of one kind"
+    assert suggested(falling, 0.7) == rest, "padding alone is no symptom"
+    assert suggested(lambda at, done: (0.9, 1.0), 0.95) == rest, "nor is a loss that lies still"
+    assert suggested(shape, 0.95, steps=20) == rest, "a curve that is too short says nothing"
+
+
+def test_a_stage_that_begins_with_a_spike_is_no_unstable_one():
+    """Where a stage begins, other rows come: their first norms are no spikes, and the order of stages is kept."""
+    first = curve_of(lambda at, done: (1.0, 0.1))
+    second = curve_of(lambda at, done: (1.0, 2.0 if at < 8 else 0.1))
+    told = [*first, (len(first), {"held_out_bits_per_byte": 1.0}), *second]
+    assert curve.measures(told, [len(first), len(second)])["gradient_spikes"] == 0.0
+    assert curve.measures(told, [len(first) + len(second)])["gradient_spikes"] > 0.0
+    assert curve.measures([], [0]) == curve.measures([], []) == {}
 
 
 @pytest.mark.parametrize("loss", [0.05, 0.3])

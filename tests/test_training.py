@@ -10,6 +10,7 @@ from cengine.parity import sample_batch
 from cengine.train import Trainer
 from experiments import ladder
 from experiments.pack import Packed
+from experiments.probes import curve
 from experiments.training import Unfinished, train_stages
 
 CONFIG = Config(vocab=61, layers=1, d_model=32, d_ff=48, heads=4, kv_heads=2, head_dim=8, ctx=512)
@@ -68,6 +69,17 @@ def test_an_interrupted_run_goes_on_with_the_same_bits_and_the_whole_curve(tmp_p
     assert sorted(listener.told, key=str) == sorted(whole[3].told, key=str)
     assert any("going on at step" in line for line in listener.said)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_curve_says_is_measured_over_all_stages(monkeypatch):
+    for name, size in (("WINDOW", 2), ("LEAST", 4), ("PIECES", 2)):
+        monkeypatch.setattr(curve, name, size)
+    listener = Listener()
+    _, totals, cursors = run_stages(None, listener)
+    assert set(curve.MEASURES) < set(totals) and totals["lowest_fill"] == 1.0
+    norms = [values["grad_norm"] for _, values in listener.told if "grad_norm" in values]
+    assert len(norms) == sum(at["step"] for at in cursors.values())
+    assert totals["gradient_left"] == sum(norms[-2:]) / sum(norms[:2])
 
 
 def test_a_damaged_checkpoint_is_said_and_not_used(tmp_path, whole):

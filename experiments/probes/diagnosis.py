@@ -2,7 +2,8 @@
 
 Two tables, both found by decorator and read in the order of this file. A *class* of the failure matrix looks at the facts of a run and
 says found, not found, or that it cannot be known from one run, with the reason. A *symptom* of the diagnostic matrix names a
-cause and an action; the first that holds is suggested. Thresholds stand here and nowhere else; they suggest, and gate nothing.
+cause and an action; the first that holds is suggested. Thresholds stand here and nowhere else (`curve.py` says what it calls a low loss and a
+spike); they suggest, and gate nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from typing import Any
 
 from experiments import look as looks
 from experiments.probes import column, flaw
+from experiments.probes.curve import LOW
 from experiments.probes.score import answered
 from experiments.split import fold
 
 FEW = 0.02  # a share of cases below which a class is not called found
 STRONG, WEAK = 0.8, 0.5  # families, splits
-LOW = 0.1  # a loss below it, in nats per target
+STUCK = 0.5  # a loss that is still as high, in nats per target; one below LOW is low
+FULL = 0.85  # of the windows' positions
+GONE = 0.01  # of the gradient norm that training began with
+RISES = 0.4  # of the smoothed loss late in training, as a multiple of its level
 ENOUGH = 3  # misses: what the mask does to fewer says nothing
 
 
@@ -46,6 +51,11 @@ class Facts:
     won: float | None = None  # by the mask, of the misses; None of fewer than ENOUGH
     final_loss: float | None = None
     longest: float | None = None  # the longest prompt with its expected output, as a share of the context
+    late_loss: float | None = None  # of the last steps; this and the next three are measures of the curve (`curve.py`)
+    gradient_spikes: float | None = None  # share of the steps
+    gradient_left: float | None = None  # of the norm that training began with
+    loss_rises: float | None = None
+    fill: float | None = None  # share of the windows' positions that holds rows, in the stage where it is lowest
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,11 @@ def facts(contract: Mapping[str, Any], outputs: Sequence[Any], measures: Mapping
         won=won / sum(times for _, times in masked) if len(masked) >= ENOUGH else None,
         final_loss=given.get("final_loss"),
         longest=given.get("longest_share_of_context"),
+        late_loss=given.get("late_loss"),
+        gradient_spikes=given.get("gradient_spikes"),
+        gradient_left=given.get("gradient_left"),
+        loss_rises=given.get("loss_rises"),
+        fill=given.get("lowest_fill"),
     )
 
 
@@ -320,6 +335,53 @@ def _leak(f: Facts) -> bool:
 def _mechanical(f: Facts) -> bool:
     """Listed repair steps win back at least half of the misses, or the mask half of them."""
     return (f.repaired or 0.0) - f.exact >= 0.5 * (1 - f.exact) or (f.won or 0.0) >= 0.5
+
+
+@symptom(
+    "gradient norms spike",
+    "training is unstable: the learning rate is too high, or some windows hold degenerate rows",
+    "see that gradients are clipped (`optimizer.max_norm`) and lower the learning rate; if spikes stay, look for degenerate rows",
+)
+def _spikes(f: Facts) -> bool:
+    """One step in fifty has five times the gradient norm of the steps before it, while the loss is not low."""
+    return (f.gradient_spikes or 0.0) >= FEW
+
+
+@symptom(
+    "gradient norms collapse, the loss does not",
+    "nothing reaches the weights any more: they ran away or died in early steps, or some windows hold degenerate rows",
+    "see how the norm falls along the curve; lower the learning rate or warm up longer, and look for degenerate rows",
+)
+def _vanished(f: Facts) -> bool:
+    """A hundredth of the first gradient norm is left, or less, with a loss of 0.1 nats per target or more."""
+    return f.gradient_left is not None and f.gradient_left <= GONE and _late(f, LOW)
+
+
+@symptom(
+    "the loss goes up and down and does not settle",
+    "too high a learning rate, or rows that contradict each other: one prompt, different answers",
+    "look for doubled and contradictory rows (`cktrack dataset`); if there are none, lower the learning rate",
+)
+def _unsettled(f: Facts) -> bool:
+    """In the last half of the last stage the smoothed loss rises by 40 % of its level or more, all rises together, and stays at 0.1 nats per
+    target or more.
+    """
+    return (f.loss_rises or 0.0) >= RISES and _late(f, LOW)
+
+
+@symptom(
+    "the loss is stuck, the windows are poorly filled",
+    "padding takes a part of the budget",
+    "pack rows closer: a context that fits more of them, until 85 % of the windows is filled; only then more tokens or another learning rate",
+)
+def _padded(f: Facts) -> bool:
+    """The loss stays at 0.5 nats per target or more, and less than 85 % of the windows of a stage holds rows."""
+    return f.fill is not None and f.fill < FULL and _late(f, STUCK)
+
+
+def _late(f: Facts, least: float) -> bool:
+    """Whether the loss of the last steps is known to be as high."""
+    return f.late_loss is not None and f.late_loss >= least
 
 
 @symptom(
