@@ -23,7 +23,7 @@ from experiments.spec import PROSE, STAGES, Record, Selected, Spec
 from experiments.split import COUNTS
 from experiments.style import AXES, BACKGROUNDS, Style
 from experiments.tag import SurfaceError, Vocabulary
-from experiments.violation import Violation, nearest
+from experiments.violation import Violation, nearest, shorten
 
 FOLDER = Path(__file__).parent / "ladder"
 CHOSEN = (
@@ -34,6 +34,21 @@ CHOSEN = (
     "mixture",
     "budget",
 )  # what a rung is made of, in the words of `held_constant`
+WORDS = {  # kinds of pydantic's findings, in the house's words
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "a mapping of keys to values"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list"),
+    **dict.fromkeys(("string_type", "string_unicode"), "a text"),
+    "invalid_key": "a text as a key",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    "too_short": "at least {min_length} in it",
+    "finite_number": "a finite number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+}
 
 
 class LadderError(ValueError):
@@ -132,9 +147,9 @@ def fault(error: Any, record: type[Record] | None = None) -> object:
         return Violation(path, "an unknown key", _one_of(str(loc[-1]), _keys(loc[:-1], record or Spec)))
     if kind == "missing":
         return Violation(path, "nothing", "a value: the key has no default")
-    return Violation(
-        path, repr(error["input"])[:60], message.removeprefix("Input should be ").removeprefix("Input should ")
-    )
+    plain = message.removeprefix("Input should be ").removeprefix("Input should ")
+    expected = WORDS[kind].format(**error.get("ctx", {})) if kind in WORDS else plain
+    return Violation(path, shorten(error["input"]), expected)
 
 
 def _keys(loc: tuple[int | str, ...], record: Any) -> list[str]:

@@ -21,6 +21,7 @@ from experiments.userdata.manifest import ManifestError
 
 ROWS = [f"[ask:{a}] [of:{b}] [OUT] [say] [of:{b}] [ask:{a}] [/say]" for a in "pqrstuvw" for b in "pqrstuvw"]
 HELD, TRAINED = ROWS[::6], [row for i, row in enumerate(ROWS) if i % 6]
+BLANK = (" ", "  ", "\n", "\t\n", "\u00a0", "\u2028")
 SMALL = {"layers": 2, "d_model": 64, "d_ff": 128, "heads": 4, "kv_heads": 2}
 
 
@@ -62,17 +63,30 @@ def read(path) -> reader.Data:
         ({"trian": {}}, r"trian: got an unknown key, expected one of name, .*did you mean `train`"),
         ({"train": {"token": 5}}, r"train\.token: got an unknown key.*did you mean `tokens`"),
         ({"probes": {"test": {"promts": "x"}}}, r"probes\.test\.expected: got nothing"),
-        ({"probes": {}}, r"probes: got \{\}"),
         ({"probes": {"a b": {"expected": "x"}}}, "probes: got a split 'a b'"),
         ({"rows": {}}, "rows: got no file, expected at least one"),
         ({"rows": None}, "rows: got nothing"),
         ({"name": "../x"}, r"name: got '\.\./x', expected letters"),
         ({"model": {"heads": 7, "kv_heads": 2}}, "model: got heads=7 is not a multiple of kv_heads=2"),
         ({"model": {"d_model": 64, "heads": 32, "kv_heads": 4}}, "model: got head_dim=2, expected an even number"),
-        ({"model": {**SMALL, "layers": 4000}}, "model.layers: got 4000, expected less than or equal to 128"),
+        ({"model": {**SMALL, "layers": 4000}}, "model.layers: got 4000, expected at most 128"),
         ({"model": {"ctx": 9000}}, r"model\.ctx: got 9000"),
         ({"train": {"lr": -1}}, r"train\.lr: got -1"),
-        ({"separator": ""}, "separator: got ''"),
+        ({"separator": ""}, "separator: got '', expected a text that is not blank, or a tab"),
+        *(({"separator": blank}, r"^corpus: 1 violation\(s\)\n  separator: got .*, expected a text that is not blank") for blank in BLANK),
+        ({"rows": ["train.txt"]}, r"rows: got \['train\.txt'\], expected a mapping of keys to values"),
+        ({"rows": {"pretrain": 3}}, r"rows\.pretrain: got 3, expected a list"),
+        ({"rows": {"pretrain": [3]}}, r"rows\.pretrain\.0: got 3, expected a text"),
+        ({"probes": {"test": "test.json"}}, r"probes\.test: got 'test\.json', expected a mapping of keys to values"),
+        ({"probes": {1: {"expected": "test.json"}}}, r"probes\.1\.\[key\]: got 1, expected a text"),
+        ({"probes": {}}, r"probes: got \{\}, expected at least 1 in it"),
+        ({"name": 3}, "name: got 3, expected a text"),
+        ({"model": 3}, "model: got 3, expected a mapping of keys to values"),
+        ({"model": {"d_ff": 1.5}}, r"model\.d_ff: got 1\.5, expected a whole number"),
+        ({"model": {"ctx": 8}}, r"model\.ctx: got 8, expected at least 16"),
+        ({"train": {"lr": "x"}}, r"train\.lr: got 'x', expected a number"),
+        ({"train": {"lr": 0}}, r"train\.lr: got 0, expected more than 0"),
+        ({"train": {"seed": 2**64}}, rf"train\.seed: got {2**64}, expected less than {2**64}"),
         ({"rows": {"pretrain": ["gone.txt"]}}, r"gone\.txt: got no such file, expected a file, relative to the YAML"),
         ({"probes": {"test": {"expected": "gone.json"}}}, r"gone\.json: got no such file"),
         ({"reserved": "gone.txt"}, r"gone\.txt: got no such file"),
@@ -106,6 +120,9 @@ def test_a_manifest_that_cannot_be_used_says_where(corpus, keys, said):
         ({"test.json": '[{"prompt": "\\ud800", "output": "a"}]'}, r"test\.json\[0\]: got half of a character"),
         ({"test.json": '[{"prompt": "a", "output": "<|endoftext|> b"}]'}, r"test\.json\[0\]: got the text <\|endoftext\|>"),
         ({"test.json": '[{"prompt": "a [OUT] b", "output": "c"}]'}, r"test\.json\[0\]: got the word \[OUT\] inside"),
+        ({"test.json": '[{"prompt": "a", "output": "b"}, {"prompt": "a", "output": "b", "output": "c"}]'},
+         r"test\.json\[1\]: got the key 'output' twice, expected each key once; remove one"),
+        ({"test.json": '{"a": 1, "a": 2}'}, r"test\.json: got a dict"),
         ({"test.json": '[{"prompt": "a", "output": 3}]'}, r"test\.json\[0\]: got 3 under `output`, expected a text"),
         ({"corpus.yaml": "a"}, ""),
     ],
@@ -152,6 +169,7 @@ def test_lines_end_at_line_feeds_and_nowhere_else(corpus):
         ("=", "1 == 2 = no", ("1 == 2", "no")),
         ("=", "3+4=7", ("3+4", "7")),
         ("\t", "a  b\tc d", ("a  b", "c d")),
+        (" \t ", "a b \t c d", ("a b", "c d")),
         (" [OUT] ", "a [OUT] b", ("a", "b")),
     ],
 )

@@ -103,7 +103,7 @@ class Manifest(Record):
     name: str
     rows: Rows
     probes: dict[str, Probes] = Field(..., min_length=1)
-    separator: str = Field(default="[OUT]", min_length=1)
+    separator: str = "[OUT]"
     reserved: str = TAGS
     model: Shape = Shape()
     train: Train = Train()
@@ -113,6 +113,13 @@ class Manifest(Record):
     def _names_a_folder(cls, value: str) -> str:
         if not NAME.fullmatch(value):
             raise ValueError(f"got {value!r}, expected letters, digits, `.`, `_` and `-`, at most 81")
+        return value
+
+    @field_validator("separator")
+    @classmethod
+    def _cuts_a_line(cls, value: str) -> str:
+        if not value.strip() and ("\t" not in value or value.strip(" \t")):
+            raise ValueError(f"got {value!r}, expected a text that is not blank, or a tab")
         return value
 
     @field_validator("probes")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain, pairwise
@@ -26,6 +26,12 @@ from experiments.violation import Violation, nearest, shorten
 
 OPENING = re.compile(r"\[([^\s\[\]/:]+)\]")
 SHOWN = 20  # faults of one kind that are listed; the rest is counted
+
+
+class Doubled(dict[str, Any]):
+    """An object of JSON that has a key twice, of which one value alone could be kept."""
+
+    key = ""
 
 
 @dataclass
@@ -248,6 +254,9 @@ def _answers(
         if not isinstance(entry, dict):
             found.append(Violation(place, shorten(entry), "an object"))
             continue
+        if isinstance(entry, Doubled):
+            found.append(Violation(place, f"the key {shorten(entry.key)} twice", "each key once; remove one"))
+            continue
         prompt, expected = (_value(place, entry, key, found) for key in (probes.prompt_key, probes.output_key))
         if not prompt or not expected:
             continue
@@ -262,12 +271,22 @@ def _answers(
     return pairs
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON from its keys and values; one that has a key twice says so."""
+    keys = Counter(key for key, _ in pairs)
+    if len(keys) == len(pairs):
+        return dict(pairs)
+    found = Doubled(pairs)
+    found.key = keys.most_common(1)[0][0]
+    return found
+
+
 def _json(folder: Path, file: str, faults: list[Violation]) -> list | None:
     text = "\n".join(lines(folder, file, faults))
     if not text.strip():
         return None
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         faults.append(Violation(f"{file}:{error.lineno}", error.msg, "JSON"))
         return None
@@ -278,7 +297,7 @@ def _json(folder: Path, file: str, faults: list[Violation]) -> list | None:
         faults.append(Violation(file, "brackets too deep", "a JSON array of objects"))
         return None
     if not isinstance(data, list) or not data:
-        got = "an empty array" if data == [] else f"a {type(data).__name__}"
+        got = "an empty array" if data == [] else "a dict" if isinstance(data, dict) else f"a {type(data).__name__}"
         faults.append(Violation(file, got, "a JSON array of objects"))
         return None
     return data
