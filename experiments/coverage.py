@@ -20,8 +20,8 @@ WHY = {"family": "the spec names it", "form": "the family or a topic has it", "t
 
 
 def declared(spec: Spec) -> dict[str, tuple[str, ...]]:
-    """What a spec declares: its families, and with their family before them forms and topics. Forms are all that the families have where
-    texts state them, else those of the topics; topics are the cases that prompts ask for by name.
+    """What a spec declares: its families, forms (with their family before them) and topics. Forms are all that the families have where texts state
+    them, else those of the topics; topics are the cases that prompts ask for by name, in whichever family: a spec may hold pairs apart.
     """
     topics = pools.subjects(spec)
     forms = [(family, form) for family in spec.families for form in families.load(family).forms]
@@ -30,7 +30,7 @@ def declared(spec: Spec) -> dict[str, tuple[str, ...]]:
     return {
         "family": spec.families,
         "form": tuple(dict.fromkeys(f"{family}/{form}" for family, form in forms)),
-        "topic": tuple(f"{one.family}/{one.id}" for one in topics),
+        "topic": tuple(dict.fromkeys(one.id for one in topics)),
     }
 
 
@@ -39,7 +39,7 @@ def held(row: Row | Mapping[str, str]) -> dict[str, str]:
     family, form, case = (
         str(row[n] if isinstance(row, Mapping) else getattr(row, n)) for n in ("family", "form", "case")
     )
-    return {"family": family, "form": f"{family}/{form or _form(family, case)}", "topic": f"{family}/{case}"}
+    return {"family": family, "form": f"{family}/{form or _form(family, case)}", "topic": case}
 
 
 @cache

@@ -124,8 +124,8 @@ def test_a_surface_of_the_blueprint_is_not_replaced_by_others():
 @pytest.mark.parametrize(
     ("name", "spoil", "said"),
     [
-        ("spec12", lambda d: without(d, lambda s, r: r.case != "merge_or_rebase"), "topic decision_tree/merge_or_rebase: got no row trained"),
-        ("spec12", lambda d: unasked(d, lambda c: c["case"] != "merge_or_rebase"), "topic decision_tree/merge_or_rebase: got no row asked"),
+        ("spec12", lambda d: without(d, lambda s, r: r.case != "merge_or_rebase"), "topic merge_or_rebase: got no row trained"),
+        ("spec12", lambda d: unasked(d, lambda c: c["case"] != "merge_or_rebase"), "topic merge_or_rebase: got no row asked"),
         ("spec14b", lambda d: without(d, lambda s, r: coverage.held(r)["form"] != SEQUENCE), "form timeline/stage_sequence: got no row trained"),
         ("spec14b", lambda d: unasked(d, lambda c: coverage.held(c)["form"] != SEQUENCE), "form timeline/stage_sequence: got no row asked"),
     ],
