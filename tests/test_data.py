@@ -40,9 +40,9 @@ def test_the_parts_of_an_answer_make_the_whole():
     assert [way for way in prompt.templates() if prompt.asks_part(way)] == ["fragment"]
 
 
-def some_of(name, count=40):
-    """The pools with a sample of the trained targets."""
-    found = pools_of(name)
+def some_of(name, count=40, own=None):
+    """The pools with a sample of the trained targets; `own`: a rung's, where it has a surface or families of its own."""
+    found = pools_of(name) if own is None or own.spec == ladder.load(name) else pools.draw(own.spec)
     return replace(found, trained=found.trained[:: max(1, len(found.trained) // count)])
 
 
@@ -203,7 +203,8 @@ def test_weights_are_multiplicities(label):
 def test_rows_are_single_ascii_lines_of_prompt_and_output(label):
     selected = ladder.select(label)
     surface = surfaces.load(selected.spec.surface)
-    for row in stage_rows(selected, selected.rung.stages()[-1], some_of(selected.spec.name)):
+    for row in stage_rows(selected, selected.rung.stages()[-1], some_of(selected.spec.name, own=selected)):
+        assert row.family in selected.spec.families
         assert row.text.isascii() and "\n" not in row.text
         asked, output = cut(row.text)
         assert asked == row.prompt and output == f" {row.output}" and asked.endswith("[OUT]") and "[task:svg]" in asked

@@ -139,11 +139,11 @@ def one_window(prepared, monkeypatch):
     monkeypatch.setattr(prepared, "selected", selected(rows=1, budget={"pretrain": few, "midtrain": few}))
 
 
-FEW = {"tokens": 3000, "lr": 0.001}
+FEW = {"tokens": 6000, "lr": 0.001}
 
 
 def few_rows(prepared, monkeypatch):
-    """Rows of every surface, but few of them all."""
+    """Rows of every surface and topic, but few of them all."""
     whole = selected().rung.budget
     monkeypatch.setattr(
         prepared, "selected", selected(rows=1, budget={"pretrain": whole["pretrain"].model_dump(), "midtrain": FEW})
@@ -317,7 +317,7 @@ def test_few_rows_are_enough_where_the_budget_is_what_is_asked(sound, monkeypatc
     assert look(sound, Place()).status == "FAIL", "the budget of another stage"
     monkeypatch.setattr(sound, "selected", Selected(spec=rungs(axis="budget"), name="r18"))
     assert look(sound, Place()).status == "PASS", "a rung that has the small budget of such a baseline"
-    other = {**small.rung.budget, "midtrain": small.rung.budget["midtrain"].model_copy(update={"tokens": 2999})}
+    other = {**small.rung.budget, "midtrain": small.rung.budget["midtrain"].model_copy(update={"tokens": 5999})}
     monkeypatch.setattr(sound, "selected", Selected(spec=rungs(axis="budget", budget=other), name="r18"))
     assert look(sound, Place()).status == "FAIL", "the small budget is its own"
 
