@@ -51,7 +51,7 @@ def _form(family: str, case: str) -> str:
 
 def present(rows: Iterable[Row | Mapping[str, str]]) -> dict[str, set[str]]:
     """What rows are of, by what it is: as `held` says of each."""
-    found = list({tuple(one.values()): one for one in map(held, rows)}.values())
+    found = [*map(held, rows)]
     return {axis: {one[axis] for one in found} for axis in WHY}
 
 

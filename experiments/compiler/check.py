@@ -170,26 +170,22 @@ def _visit(
     placed: Placed = []
     links: list[Link] = []
     inner: list[Box] = []
-    left, top, right, bottom = around
     for node in box.children:
-        if isinstance(node, Text):
-            start, end = node.extent()
-            rect = start, node.y, end, node.y + node.h
-            _check_text(node, end - start, fills, found)
-        elif isinstance(node, Link):
+        if isinstance(node, Link):
             links.append(node)
             continue
-        else:
-            rect = node.x, node.y, node.x + node.w, node.y + node.h
-            if isinstance(node, Box):
-                inner.append(node)
+        rect = _rect(node)
         placed.append((rect, node))
-        if not (rect[0] >= left and rect[1] >= top and rect[2] <= right and rect[3] <= bottom):
+        if not (rect[0] >= around[0] and rect[1] >= around[1] and rect[2] <= around[2] and rect[3] <= around[3]):
             found.append(
                 Violation(
                     _path(node), _show(rect), f"inside `{box.path}` {_show((box.x, box.y, box.right, box.bottom))}"
                 )
             )
+        if isinstance(node, Text):
+            _check_text(node, rect[2] - rect[0], fills, found)
+        elif isinstance(node, Box):
+            inner.append(node)
     _check_overlap(placed, found)
     nearby: tuple[Level, ...] = (*outer, (placed, None))
     for link in links:

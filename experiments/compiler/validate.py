@@ -10,7 +10,7 @@ can pass. It says nothing about looks, and it mends nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
@@ -254,15 +254,15 @@ _PLAIN = re.compile(
     re.ASCII,
 )
 _SAID = re.compile(r">([^<\n]+)<")
-_PLACED = {
-    tag: re.compile(f"<{opening} " + " ".join(f'{name}="([^"]*)"' for name in names))
-    for tag, opening, names in (
-        ("rect", "rect", ("x", "y", "width", "height")),
-        ("circle", "circle", ("cx", "cy", "r")),
-        ("line", "line", ("x1", "y1", "x2", "y2")),
-        ("text", "(?:text|tspan)", ("x", "y")),
+_PLACED = tuple(
+    re.compile(f"<{opening} " + " ".join(f'{name}="([^"]*)"' for name in names))
+    for opening, names in (
+        ("rect", ("x", "y", "width", "height")),
+        ("circle", ("cx", "cy", "r")),
+        ("line", ("x1", "y1", "x2", "y2")),
+        ("(?:text|tspan)", ("x", "y")),
     )
-}
+)
 _POINTS = re.compile(r' (?:d|points)="([^"]*)"')
 
 
@@ -274,8 +274,9 @@ def _is_plain(svg: str) -> bool:
     if not head:
         return False
     w, h, count = float(head[1]), float(head[2]), svg.count
-    rects, circles, lines, texts = (pattern.findall(svg) for pattern in _PLACED.values())
+    rects, circles, lines, texts = (pattern.findall(svg) for pattern in _PLACED)
     shapes, said = _POINTS.findall(svg), _SAID.findall(svg)
+    points = map(_NUMBERS.findall, shapes)
     corners, rounds = _numbers(rects), _numbers(circles)
     return (
         0 < w <= MAX_SIDE
@@ -296,12 +297,11 @@ def _is_plain(svg: str) -> bool:
         )
         and _lie(rounds[::3], rounds[1::3], w, h)
         and all(0 < r <= max(w, h) for r in rounds[2::3])
-        and all(_lie(found[::2], found[1::2], w, h) for found in (_numbers(lines), _numbers(texts)))
-        and (not shapes or _coordinates_inside(" ".join(shapes), w, h))
+        and all(_lie(found[::2], found[1::2], w, h) for found in (_numbers(lines), _numbers(texts), _numbers(points)))
     )
 
 
-def _numbers(found: Sequence[Sequence[str]]) -> list[float]:
+def _numbers(found: Iterable[Sequence[str]]) -> list[float]:
     return [*map(float, chain.from_iterable(found))]
 
 

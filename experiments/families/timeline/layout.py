@@ -20,11 +20,8 @@ from experiments.families.timeline.route import FOOT, LEFT, RIGHT, Routes
 STEM = 26.0  # px between a badge on the spine and its card
 ASIDE = 30.0  # px at each side that rows of milestones leave to the arrows between them
 NOTE, LONG_NOTE = 5, 14  # lines that a note may take, and where nothing else helps
-MANY, ALONG, ACROSS = (
-    9,
-    6,
-    5,
-)  # stages that may stand along one spine; of more, the most along a stretch of it, and cards in a row
+MANY = 9  # stages that may stand along one spine
+ALONG, ACROSS = 6, 5  # of more, the most along a stretch of it; cards in a row
 
 Measured = TypeVar("Measured")
 

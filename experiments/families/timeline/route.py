@@ -17,11 +17,8 @@ from experiments.violation import Violation
 TRACK = 12.0  # px between two lines in a channel, and between two along a margin
 FOOT = 16.0  # px from a box to the first line beside it
 BESIDE = 18.0  # px from the cards to the first line along a margin
-FIRST, PITCH, CLOSEST = (
-    12.0,
-    14.0,
-    6.0,
-)  # px: from the middle of a box to the first line beside it, then from line to line; at the least
+FIRST = 12.0  # px from the middle of a box to the first line that leaves it
+PITCH, CLOSEST = 14.0, 6.0  # px from there to the next one; at the least
 LEFT, RIGHT = -1, 1
 
 
